@@ -1,0 +1,87 @@
+"""How far training has got, on one line of a terminal; silent where output is no terminal."""
+
+import sys
+from types import TracebackType
+from typing import Any, Protocol
+
+__all__ = ["Bar", "Progress", "Silent", "choose_progress"]
+
+
+class Progress(Protocol):
+    """What :func:`clearprop.fit` reports to."""
+
+    def __enter__(self) -> "Progress": ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None: ...
+
+    def advance(self, steps: int) -> None:
+        """So many more steps are done."""
+
+    def describe(self, text: str) -> None:
+        """What there is to say about the last epoch."""
+
+
+class Silent:
+    """Reports nothing."""
+
+    def __enter__(self) -> "Silent":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self, steps: int) -> None:
+        """Nothing."""
+
+    def describe(self, text: str) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A Rich progress bar on standard error: epoch, loss, accuracy, time left."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("epoch 1", total=total)
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def advance(self, steps: int) -> None:
+        """So many more steps are done."""
+        self._progress.advance(self._task, steps)
+
+    def describe(self, text: str) -> None:
+        """What there is to say about the last epoch."""
+        self._progress.update(self._task, description=text)
+
+
+def choose_progress(wanted: bool | None, total: int) -> Any:
+    """A bar where it is wanted, or where nothing is said and standard error is a terminal."""
+    show = sys.stderr.isatty() if wanted is None else wanted
+    return Bar(total) if show else Silent()
