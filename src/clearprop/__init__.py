@@ -48,69 +48,115 @@ if TYPE_CHECKING:
     from clearprop.trace import Trace
     from clearprop.training import EarlyStopping, Step, fit, train
 
-# public name -> the module that has it; a module's own name stands for the module
-_HOMES = {
-    **dict.fromkeys(
-        (
-            "activations",
-            "datasets",
-            "errors",
-            "initializers",
-            "losses",
-            "optimizers",
-            "schedules",
-        ),
-        "",
-    ),
-    "Activation": "activations",
-    "AdaGrad": "optimizers",
-    "Adam": "optimizers",
-    "AdamW": "optimizers",
-    "ClearpropError": "errors",
-    "DataError": "errors",
-    "DownloadError": "errors",
-    "EarlyStopping": "training",
-    "EpochReport": "history",
-    "Evaluation": "evaluation",
-    "History": "history",
-    "Initializer": "initializers",
-    "InputError": "errors",
-    "LBFGS": "optimizers",
-    "Loss": "losses",
-    "MissingDependencyError": "errors",
-    "ModelFileError": "errors",
-    "Momentum": "optimizers",
-    "Nesterov": "optimizers",
-    "Network": "network",
-    "NonFiniteError": "errors",
-    "NotKeptError": "errors",
-    "Optimizer": "optimizers",
-    "RMSProp": "optimizers",
-    "SGD": "optimizers",
-    "Scaling": "scaling",
-    "Step": "training",
-    "Trace": "trace",
-    "UnknownNameError": "errors",
-    "evaluate": "evaluation",
-    "fit": "training",
-    "load": "model_file",
-    "one_hot": "datasets",
-    "save": "model_file",
-    "train": "training",
-}
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Activation",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "ClearpropError",
+    "DataError",
+    "DownloadError",
+    "EarlyStopping",
+    "EpochReport",
+    "Evaluation",
+    "History",
+    "Initializer",
+    "InputError",
+    "Loss",
+    "MissingDependencyError",
+    "ModelFileError",
+    "Momentum",
+    "Nesterov",
+    "Network",
+    "NonFiniteError",
+    "NotKeptError",
+    "Optimizer",
+    "RMSProp",
+    "Scaling",
+    "Step",
+    "Trace",
+    "UnknownNameError",
+    "__version__",
+    "activations",
+    "datasets",
+    "errors",
+    "evaluate",
+    "fit",
+    "initializers",
+    "load",
+    "losses",
+    "one_hot",
+    "optimizers",
+    "save",
+    "schedules",
+    "train",
+]
 
-__all__ = [*sorted(_HOMES), "__version__"]
+# module -> the public names that it has; the other names of __all__ are modules themselves
+_HOMES: dict[str, tuple[str, ...]] = {
+    "activations": ("Activation",),
+    "datasets": ("one_hot",),
+    "errors": (
+        "ClearpropError",
+        "DataError",
+        "DownloadError",
+        "InputError",
+        "MissingDependencyError",
+        "ModelFileError",
+        "NonFiniteError",
+        "NotKeptError",
+        "UnknownNameError",
+    ),
+    "evaluation": (
+        "Evaluation",
+        "evaluate",
+    ),
+    "history": (
+        "EpochReport",
+        "History",
+    ),
+    "initializers": ("Initializer",),
+    "losses": ("Loss",),
+    "model_file": (
+        "load",
+        "save",
+    ),
+    "network": ("Network",),
+    "optimizers": (
+        "AdaGrad",
+        "Adam",
+        "AdamW",
+        "LBFGS",
+        "Momentum",
+        "Nesterov",
+        "Optimizer",
+        "RMSProp",
+        "SGD",
+    ),
+    "scaling": ("Scaling",),
+    "trace": ("Trace",),
+    "training": (
+        "EarlyStopping",
+        "Step",
+        "fit",
+        "train",
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("clearprop")
-    if name not in _HOMES:
+        value: Any = version("clearprop")
+    elif name not in __all__:
         raise AttributeError(f"clearprop has no {name!r}; it has {', '.join(__all__)}")
-    home = _HOMES[name]
-    value = getattr(import_module(f"clearprop.{home}"), name) if home else import_module(f"clearprop.{name}")
+    else:
+        homes = [module for module, names in _HOMES.items() if name in names]
+        value = import_module(f"clearprop.{homes[0] if homes else name}")
+        value = getattr(value, name) if homes else value
     globals()[name] = value
     return value
 

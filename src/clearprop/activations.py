@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from clearprop.arrays import (
     Array,
     concat_columns,
@@ -101,20 +103,23 @@ class Activation:
     elementwise: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"an activation's name is a text; given {self.name!r}")
-        for what, value in (("f", self.f), ("df", self.df), ("pullback", self.pullback)):
-            if value is not None and not callable(value):
+        # Any: what a person gives is of any type, whatever is declared above.
+        name: Any = self.name
+        given: dict[str, Any] = {"f": self.f, "df": self.df, "pullback": self.pullback}
+        if not isinstance(name, str) or not name:
+            raise InputError(f"an activation's name is {name!r}; expected a text")
+        for what, function in given.items():
+            if function is not None and not callable(function):
                 raise InputError(
-                    f"{what} of the activation {self.name!r} is a function; given {value!r}"
+                    f"{what} of the activation {name!r} is {function!r}; expected a function"
                 )
-        if self.f is None or (self.df is None and self.pullback is None):
+        if given["f"] is None or (given["df"] is None and given["pullback"] is None):
             raise InputError(
-                f"the activation {self.name!r} needs f(z) and its derivative df(z, a); "
-                "to have the derivative worked out, use Activation.from_formula(name, formula)"
+                f"the activation {name!r} lacks f or its derivative; expected f(z) and df(z, a), "
+                "or Activation.from_formula(name, formula), which works the derivative out"
             )
-        object.__setattr__(self, "elementwise", self.pullback is None)
-        if self.pullback is None:
+        object.__setattr__(self, "elementwise", given["pullback"] is None)
+        if given["pullback"] is None:
             object.__setattr__(self, "pullback", self._hadamard)
 
     def _hadamard(self, z: Array, a: Array, g: Array) -> Array:
@@ -122,15 +127,27 @@ class Activation:
         return g * self.df(z, a)
 
     def __call__(self, z: Array) -> Array:
-        """``f(z)``."""
-        return self.f(z)
+        """``f(z)``.
+
+        Raises
+        ------
+        InputError
+            Where f changes the shape.
+        """
+        a = self.f(z)
+        if np.shape(a) != np.shape(z):
+            raise InputError(
+                f"the activation {self.name!r} made shape {np.shape(a)} of z with shape "
+                f"{np.shape(z)}; expected the same shape"
+            )
+        return a
 
     def __repr__(self) -> str:
         return f"<activation {self.name}>"
 
     @classmethod
     def from_formula(cls, name: str, formula: str) -> "Activation":
-        """An activation from its formula in z; SymPy derives f' and the LaTeX.
+        r"""An activation from its formula in z; SymPy derives f' and the LaTeX.
 
         Parameters
         ----------
@@ -148,11 +165,13 @@ class Activation:
 
         Examples
         --------
+        >>> import numpy as np
         >>> bent = Activation.from_formula("bent", "(sqrt(z**2 + 1) - 1)/2 + z")
-        >>> bent.f(0.0), bent.df(0.0, 0.0)
-        (0.0, 1.0)
-        >>> bent.derivative_latex
-        '\\\\frac{z}{2 \\\\sqrt{z^{2} + 1}} + 1'
+        >>> z = np.array([0.0, 0.75])
+        >>> bent(z), bent.df(z, bent(z))
+        (array([0.   , 0.875]), array([1. , 1.3]))
+        >>> print(bent.derivative_latex)
+        \frac{z}{2 \sqrt{z^{2} + 1}} + 1
         """
         parsed = parse_formula(formula, "z")
         return cls(
@@ -286,7 +305,7 @@ ACTIVATIONS: dict[str, Activation] = {
             derivative_latex=r"1 - \tanh^2(z)",
             range=(-1.0, 1.0),
             steepest=1.0,
-            flat=(-2.99, 2.99),
+            flat=(-3.00, 3.00),
             analytic=True,
         ),
         # Nair & Hinton, Rectified linear units improve restricted Boltzmann machines, 2010
@@ -342,7 +361,7 @@ ACTIVATIONS: dict[str, Activation] = {
             derivative_latex=r"\sigma(z) + z\,\sigma(z)\,(1 - \sigma(z))",
             range=(-0.2784645427610738, math.inf),
             steepest=1.0998393194985847,
-            flat=(-6.24, math.inf),
+            flat=(-6.15, math.inf),
             analytic=True,
         ),
         Activation(
@@ -353,7 +372,7 @@ ACTIVATIONS: dict[str, Activation] = {
             derivative_latex=r"\Phi(z) + z\,\varphi(z)",
             range=(-0.16997120747990369, math.inf),
             steepest=1.1289042145403286,
-            flat=(-2.77, math.inf),
+            flat=(-3.03, math.inf),
             analytic=True,
         ),
         # Bridle, Probabilistic interpretation of feedforward network outputs, 1990
@@ -379,7 +398,7 @@ def mixed(parts: Sequence[Activation]) -> Activation:
     Raises
     ------
     InputError
-        Where a part couples neurons (softmax): it has no meaning for a single one.
+        Where a part couples neurons (softmax) or is itself mixed: it has no meaning for one neuron.
 
     Examples
     --------
@@ -389,6 +408,10 @@ def mixed(parts: Sequence[Activation]) -> Activation:
     array([[ 0., -2.]])
     """
     for part in parts:
+        if part.parts:
+            raise InputError(
+                f"{part.name} is a whole layer's; expected one activation for each neuron"
+            )
         if not part.elementwise:
             raise InputError(
                 f"{part.name} couples all neurons of its layer and cannot belong to one neuron of "
@@ -405,14 +428,13 @@ def mixed(parts: Sequence[Activation]) -> Activation:
         derivative_latex=r"f_j'(z_j)",
         range=(min(p.range[0] for p in parts), max(p.range[1] for p in parts)),
         steepest=max(p.steepest for p in parts),
+        kinks=tuple(sorted({kink for p in parts for kink in p.kinks})),
         analytic=all(p.analytic for p in parts),
         parts=parts,
     )
 
 
-def by_neuron(
-    parts: Sequence[Activation], apply: Callable[..., Array], *arrays: Array
-) -> Array:
+def by_neuron(parts: Sequence[Activation], apply: Callable[..., Array], *arrays: Array) -> Array:
     """``apply(part, *columns)`` for each distinct part on the columns of its own neurons.
 
     ``arrays`` and the result have shape (m, n) with n = ``len(parts)``.
@@ -424,7 +446,8 @@ def by_neuron(
         apply(one, *(take_columns(array, group) for array in arrays))
         for one, group in zip(distinct, groups, strict=True)
     ]
-    return take_columns(concat_columns(pieces), [position.index(j) for j in range(len(parts))])
+    back = sorted(range(len(parts)), key=position.__getitem__)
+    return take_columns(concat_columns(pieces), back)
 
 
 def get_activation(choice: Any) -> Activation:

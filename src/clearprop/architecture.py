@@ -4,6 +4,7 @@ All parameters are one flat vector, layer after layer, each layer's weights (row
 biases. An optimizer updates the vector; ``weights`` and ``biases`` are views into it.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,7 @@ class Architecture:
     @property
     def n_parameters(self) -> int:
         """How many weights and biases there are."""
-        return self.biases_at(self.n_layers).stop
+        return self._biases_end(self.n_layers)
 
     def size(self, layer: int) -> int:
         """n_l, the neurons of layer l."""
@@ -60,13 +61,17 @@ class Architecture:
 
     def weights_at(self, layer: int) -> slice:
         """Where W^l lies in the flat vector, row after row."""
-        start = sum((self.size(i - 1) + 1) * self.size(i) for i in range(2, layer))
+        start = self._biases_end(layer - 1)
         return slice(start, start + self.size(layer - 1) * self.size(layer))
 
     def biases_at(self, layer: int) -> slice:
         """Where b^l lies in the flat vector."""
-        start = self.weights_at(layer).stop
-        return slice(start, start + self.size(layer))
+        end = self._biases_end(layer)
+        return slice(end - self.size(layer), end)
+
+    def _biases_end(self, layer: int) -> int:
+        """How many parameters the layers up to this one have."""
+        return sum((self.size(i - 1) + 1) * self.size(i) for i in range(2, layer + 1))
 
     def weights(self, flat: Array, name: str = "weights") -> Layered[Array]:
         """W^l of shape (n_l, n_{l-1}) for each layer, out of a flat vector (views in NumPy)."""
@@ -89,9 +94,7 @@ class Architecture:
                 return "weights", layer
             if index < self.biases_at(layer).stop:
                 return "biases", layer
-        raise InputError(
-            f"parameter {index} does not exist; expected 0 to {self.n_parameters - 1}"
-        )
+        raise InputError(f"parameter {index} does not exist; expected 0 to {self.n_parameters - 1}")
 
 
 def design(sizes: Sequence[int], activations: Any, loss: Any) -> Architecture:
@@ -118,11 +121,11 @@ def design(sizes: Sequence[int], activations: Any, loss: Any) -> Architecture:
     23860
     """
     try:
-        whole = tuple(int(size) for size in sizes)
-        exact = all(a == b for a, b in zip(whole, sizes, strict=True))
-    except (TypeError, ValueError):
-        whole, exact = (), False
-    if len(whole) < 2 or not exact or any(size < 1 for size in whole):
+        # A True among the sizes is a slip, though Python would count it as 1.
+        whole = tuple(-1 if isinstance(size, bool) else operator.index(size) for size in sizes)
+    except TypeError:
+        whole = ()
+    if len(whole) < 2 or min(whole) < 1:
         raise InputError(
             f"sizes is {sizes!r}; expected at least two whole numbers of neurons, "
             "such as [784, 30, 10]"

@@ -8,8 +8,10 @@ same names a compiled meaning, so a definition need never be written twice.
 """
 
 import functools
+import math
+from numbers import Integral, Real
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import array_api_compat
 import numpy as np
@@ -21,14 +23,18 @@ __all__ = [
     "Array",
     "all_finite",
     "as_batch",
+    "as_numbers",
     "as_numpy",
     "asarray_like",
     "concat_columns",
     "concat_flat",
+    "copied",
     "erf",
     "exp",
     "expm1",
     "is_array",
+    "is_number",
+    "is_whole_number",
     "log",
     "log1p",
     "max_last",
@@ -55,6 +61,27 @@ FLOAT_DTYPES = ("float32", "float64")
 def is_array(value: object) -> bool:
     """Whether ``value`` is an array of a library that clearprop can compute with."""
     return isinstance(value, np.ndarray) or array_api_compat.is_array_api_obj(value)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is one finite real number, of Python's or NumPy's; True and False are not.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in (3, 0.5, np.float32(2), True, "3", float("nan"), 10**400)]
+    [True, True, True, False, False, False, False]
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is one integer, of Python's or NumPy's; True, False and 3.0 are not."""
+    return isinstance(value, Integral) and is_number(value)
 
 
 def namespace(*arrays: Array) -> ModuleType:
@@ -120,15 +147,14 @@ def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None 
     array([[1., 2.],
            [3., 4.]])
     """
-    array = value if is_array(value) else _as_numeric(value, name)
+    own = isinstance(value, np.ndarray) or not is_array(value)
+    array = as_numbers(value, name) if own else value
     given = tuple(array.shape)
     if len(given) != 2:
         advice = f"; for one sample write {name}[None, :]" if given == (width,) else ""
         if name == "Y" and len(given) == 1 and given != (width,):
             advice = "; turn class labels into rows with cp.one_hot(labels, n_classes)"
-        raise InputError(
-            f"{name} has shape {given}; expected two axes, (samples, {width}){advice}"
-        )
+        raise InputError(f"{name} has shape {given}; expected two axes, (samples, {width}){advice}")
     if given[0] == 0:
         raise InputError(f"{name} is empty (shape {given}); expected at least one sample")
     if given[1] != width:
@@ -139,32 +165,48 @@ def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None 
     if rows is not None and given[0] != rows:
         raise InputError(f"{name} has {given[0]} rows; expected {rows}, one for each sample of X")
     xp = namespace(array)
-    if isinstance(array, np.ndarray) and array.dtype.kind not in "fiub":
-        array = _as_numeric(array, name)
+    if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
+        raise InputError(f"{name} has dtype {array.dtype}; expected real numbers")
+    batch = array
     if str(array.dtype).rsplit(".", 1)[-1] != dtype:
-        array = xp.astype(array, getattr(xp, dtype))
-    if not all_finite(array):
-        bad = as_numpy(~xp.isfinite(array))
+        with np.errstate(over="ignore"):  # too large for float32: found right below
+            batch = xp.astype(array, getattr(xp, dtype))
+    if not all_finite(batch):
+        bad = as_numpy(~xp.isfinite(batch))
         row, column = (int(i[0]) for i in np.nonzero(bad))
         raise InputError(
             f"{name} holds {float(array[row, column])} at row {row}, column {column}; expected "
-            "finite numbers: remove or fill in such samples first"
+            f"numbers that are finite in {dtype}: remove or fill in such samples first"
         )
-    return array
+    return batch
 
 
-def _as_numeric(value: Any, name: str) -> NDArray[Any]:
+def as_numbers(value: Any, name: str) -> NDArray[Any]:
+    """``value`` as a NumPy array of real numbers, of whatever shape; texts such as "1.5" are read.
+
+    Raises
+    ------
+    InputError
+        For a ragged list, for texts and objects that are no numbers, and for complex numbers.
+    """
     try:
         array = np.asarray(value)
         if array.dtype.kind in "OUS":
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{name} cannot be read as numbers ({error}); expected a rectangular array of numbers"
         ) from None
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} has dtype {array.dtype}; expected real numbers")
     return array
+
+
+def copied(value: Array) -> Array:
+    """A copy that shares no memory with ``value``, and in PyTorch no history of gradients."""
+    if array_api_compat.is_torch_array(value):
+        value = value.detach()
+    return namespace(value).asarray(value, copy=True)
 
 
 def all_finite(value: Array) -> bool:
@@ -278,7 +320,7 @@ def tiny_root(z: Array) -> float:
     About 1.5e-154 in float64 and 1.1e-19 in float32: so small that no ordinary probability is
     below it, so large that its reciprocal times any reasonable number is finite.
     """
-    return float(namespace(z).finfo(z.dtype).smallest_normal) ** 0.5
+    return math.sqrt(namespace(z).finfo(z.dtype).smallest_normal)
 
 
 def take_columns(z: Array, columns: list[int]) -> Array:

@@ -95,6 +95,7 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     unknown activation 'sigmod'; did you mean 'sigmoid'? Known: relu, sigmoid
     """
     names = list(known)
-    near = get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    in_small_letters = {name.lower(): name for name in names}
+    near = get_close_matches(str(given).lower(), in_small_letters, n=1)
+    hint = f"; did you mean {in_small_letters[near[0]]!r}?" if near else "."
     return UnknownNameError(f"unknown {kind} {given!r}{hint} Known: {', '.join(names)}")

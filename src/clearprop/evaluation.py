@@ -56,7 +56,8 @@ def classify(output: Array) -> NDArray[np.intp]:
     a = as_numpy(output)
     if a.shape[1] == 1:
         return (a[:, 0] > 0.5).astype(np.intp)
-    return a.argmax(axis=1)
+    largest: NDArray[np.intp] = a.argmax(axis=1)
+    return largest
 
 
 def labels_of(y: NDArray[Any]) -> NDArray[np.intp] | None:
@@ -121,6 +122,6 @@ def as_pair(data: Any) -> tuple[Any, Any]:
     if isinstance(data, tuple | list) and len(data) == 2:
         return data[0], data[1]
     raise InputError(
-        f"the data is a {type(data).__name__}; expected a Dataset from cp.datasets.load, one of "
-        "its parts, or a pair (X, Y)"
+        f"the data is a {type(data).__name__}; expected a pair (X, Y), or a part of a data set, "
+        "such as data.train or data.test; to train, the data set itself will do"
     )

@@ -1,33 +1,55 @@
 """A formula typed by a person, made into functions: SymPy differentiates, nothing is executed.
 
 The text is read with Python's own grammar and only arithmetic, numbers, the variable and the
-functions of :data:`FUNCTIONS` are accepted, so that a formula out of a file cannot run code.
+functions of :data:`FUNCTIONS` are accepted, so that a formula out of a file cannot run code. Nor
+can it keep the machine busy: SymPy works numbers out exactly, so only ordinary ones are let in.
 SymPy is imported only here and only when a formula is used.
 """
 
 import ast
+import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from clearprop import arrays
 from clearprop.errors import InputError, MissingDependencyError, unknown_name
 
-__all__ = ["FUNCTIONS", "Formula", "parse_formula"]
+__all__ = ["FUNCTIONS", "Formula", "Function", "parse_formula"]
 
-# name in the formula -> (name in SymPy, name in clearprop.arrays)
-FUNCTIONS: dict[str, tuple[str, str]] = {
-    "exp": ("exp", "exp"),
-    "log": ("log", "log"),
-    "sqrt": ("sqrt", "sqrt"),
-    "tanh": ("tanh", "tanh"),
-    "erf": ("erf", "erf"),
-    "sign": ("sign", "sign"),
-    "abs": ("Abs", "abs"),
-    "max": ("Max", "maximum"),
-    "min": ("Min", "minimum"),
+
+class Function(NamedTuple):
+    """A function that formulas may use.
+
+    Attributes
+    ----------
+    in_sympy, in_arrays : str
+        What SymPy and :mod:`clearprop.arrays` call it.
+    of_numbers : callable
+        The same for Python's numbers.
+    arguments : int
+        How many it takes.
+    """
+
+    in_sympy: str
+    in_arrays: str
+    of_numbers: Callable[..., float]
+    arguments: int = 1
+
+
+FUNCTIONS: dict[str, Function] = {
+    "exp": Function("exp", "exp", math.exp),
+    "log": Function("log", "log", math.log),
+    "sqrt": Function("sqrt", "sqrt", math.sqrt),
+    "tanh": Function("tanh", "tanh", math.tanh),
+    "erf": Function("erf", "erf", math.erf),
+    "sign": Function("sign", "sign", lambda x: float((x > 0) - (x < 0))),
+    "abs": Function("Abs", "abs", abs),
+    "max": Function("Max", "maximum", max, arguments=2),
+    "min": Function("Min", "minimum", min, arguments=2),
 }
-_CONSTANTS = ("pi", "e")
+# name in the formula -> name in SymPy, and its value
+_CONSTANTS = {"pi": ("pi", math.pi), "e": ("E", math.e)}
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -37,11 +59,13 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_LONGEST = 1000  # characters; deeper nesting than this allows no reader to check a formula
+_LONGEST = 1000  # characters; nobody can check a longer formula by reading it
+_LARGEST_POWER = 1000
+_MOST_BITS = 4096  # of the numerator or denominator of an exact number
 
 
 class Formula(NamedTuple):
-    """What :func:`parse_formula` makes of a text: f(z), its derivative df(z, a), and both in LaTeX."""
+    """What :func:`parse_formula` makes of a text: f(z), its derivative df(z, a), both in LaTeX."""
 
     text: str
     f: Callable[[Any], Any]
@@ -58,12 +82,13 @@ def parse_formula(text: str, variable: str = "z") -> Formula:
     ----------
     text : str
         Python arithmetic in ``variable``: numbers, ``+ - * / **``, parentheses, ``pi``, ``e`` and
-        exp, log, sqrt, tanh, erf, sign, abs, max, min.
+        exp, log, sqrt, tanh, erf, sign, abs, max, min. At most 1000 characters.
 
     Raises
     ------
     InputError
-        Where the text holds anything else; the message names it.
+        Where the text holds anything else, which the message names; where a number in it is not
+        finite, not real or very long; where it has no derivative in these functions.
     MissingDependencyError
         Where SymPy is not installed.
 
@@ -80,8 +105,11 @@ def parse_formula(text: str, variable: str = "z") -> Formula:
             "a formula needs SymPy to derive it, and SymPy is not installed; "
             "install it with: pip install sympy"
         ) from None
-    if not isinstance(text, str) or len(text) > _LONGEST:
-        raise InputError(f"a formula is a text of at most {_LONGEST} characters; given {text!r:.60}")
+    given: Any = text
+    if not isinstance(given, str) or len(given) > _LONGEST:
+        raise InputError(
+            f"a formula is a text of at most {_LONGEST} characters; given {repr(given)[:60]}"
+        )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -89,89 +117,173 @@ def parse_formula(text: str, variable: str = "z") -> Formula:
             f"the formula {text!r} is not arithmetic in {variable} ({error}); "
             f"expected something like '(sqrt({variable}**2 + 1) - 1)/2 + {variable}'"
         ) from None
-    symbol = sympy.Symbol(variable, real=True)
-    expression = sympy.sympify(_build(tree, text, symbol, sympy))
+    try:
+        return _derive(text, tree, sympy.Symbol(variable, real=True), sympy)
+    except RecursionError:
+        raise InputError(
+            f"the formula {text!r} is nested too deeply; expected fewer functions inside functions"
+        ) from None
+
+
+def _derive(text: str, tree: ast.AST, symbol: Any, sympy: Any) -> Formula:
+    """The Formula of a syntax tree."""
+    expression = _term(tree, text, symbol, sympy).exact
     derivative = sympy.diff(expression, symbol)
     # Off the kink itself |z| and max() are ordinary, and nobody trains on a Dirac delta.
     derivative = derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    if not (_writable(expression, sympy) and _writable(derivative, sympy)):
+        raise InputError(
+            f"the formula {text!r} has no finite real derivative that can be written with "
+            f"{', '.join(FUNCTIONS)}; expected no division by zero, and inside abs, sign, max and "
+            f"min only what is real for every {symbol.name}"
+        )
     return Formula(
         text=text,
-        f=_callable(expression, (symbol,), sympy),
-        df=_callable(derivative, (symbol, sympy.Symbol("a", real=True)), sympy),
+        f=_callable(text, expression, (symbol,), sympy),
+        df=_callable(text, derivative, (symbol, sympy.Symbol("a", real=True)), sympy),
         latex=sympy.latex(expression),
         derivative_latex=sympy.latex(derivative),
         analytic=not expression.has(sympy.Abs, sympy.sign, sympy.Max, sympy.Min),
     )
 
 
-def _build(node: ast.AST, text: str, symbol: Any, sympy: Any) -> Any:
-    """The SymPy expression of one node of the syntax tree; anything not listed is refused."""
+def _writable(expression: Any, sympy: Any) -> bool:
+    """Whether an expression is finite, real, and made of the functions of formulas alone."""
+    if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
+        return False
+    classes = [getattr(sympy, function.in_sympy) for function in FUNCTIONS.values()]
+    known = (sympy.Heaviside, *(one for one in classes if isinstance(one, type)))
+    found = expression.atoms(sympy.Function, sympy.Derivative, sympy.Subs)
+    return all(isinstance(part, known) for part in found)
 
-    def inner(child: ast.AST) -> Any:
-        return _build(child, text, symbol, sympy)
+
+class _Term(NamedTuple):
+    """A part of the formula: exact, and as a plain number unless the variable is in it."""
+
+    exact: Any
+    number: float | None
+
+
+def _term(node: ast.AST, text: str, symbol: Any, sympy: Any) -> _Term:
+    """What one node of the syntax tree stands for; anything not listed is refused."""
+
+    def inner(*children: ast.AST) -> list[_Term]:
+        return [_term(child, text, symbol, sympy) for child in children]
 
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            value = _finite(float, [number], text)
             # A decimal is meant exactly as typed: 0.1 is 1/10, not the nearest double.
-            return sympy.Rational(repr(number))
+            return _Term(sympy.Rational(repr(number)), value)
         case ast.Name(id=name) if name == symbol.name:
-            return symbol
-        case ast.Name(id="pi"):
-            return sympy.pi
-        case ast.Name(id="e"):
-            return sympy.E
+            return _Term(symbol, None)
+        case ast.Name(id=name) if name in _CONSTANTS:
+            in_sympy, value = _CONSTANTS[name]
+            return _Term(getattr(sympy, in_sympy), value)
+        case ast.Name(id=name) if name in FUNCTIONS:
+            raise InputError(
+                f"in the formula {text!r}, {name} has no argument; expected {name}({symbol.name})"
+            )
+        case ast.Name(id=name):
+            raise unknown_name("name in a formula", name, [symbol.name, *_CONSTANTS, *FUNCTIONS])
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](inner(operand))
+            apply = _OPERATORS[type(op)]
+            return _combined(apply, apply, inner(operand), text, symbol)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            first, second = inner(left), inner(right)
-            if isinstance(op, ast.Pow) and not _modest_power(first, second):
-                raise InputError(f"the formula {text!r} has a power too large to work out exactly")
-            return _OPERATORS[type(op)](first, second)
+            apply, terms = _OPERATORS[type(op)], inner(left, right)
+            power = terms[1].exact
+            if isinstance(op, ast.Pow) and power.is_Rational and abs(power) > _LARGEST_POWER:
+                raise _too_large(text)
+            return _combined(apply, apply, terms, text, symbol)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             if name not in FUNCTIONS:
                 raise unknown_name("function in a formula", name, FUNCTIONS)
-            expected = 2 if name in ("max", "min") else 1
-            if len(arguments) != expected:
+            function = FUNCTIONS[name]
+            if len(arguments) != function.arguments:
                 raise InputError(
-                    f"in the formula {text!r}, {name} has {len(arguments)} arguments; "
-                    f"expected {expected}"
+                    f"in the formula {text!r}, the number of arguments of {name} is "
+                    f"{len(arguments)}; expected {function.arguments}"
                 )
-            return getattr(sympy, FUNCTIONS[name][0])(*map(inner, arguments))
-        case ast.Name(id=name):
-            raise unknown_name("name in a formula", name, [symbol.name, *_CONSTANTS, *FUNCTIONS])
+            exact = getattr(sympy, function.in_sympy)
+            return _combined(exact, function.of_numbers, inner(*arguments), text, symbol)
     raise InputError(
         f"the formula {text!r} holds {ast.unparse(node)!r}; expected only numbers, {symbol.name}, "
-        f"+ - * / ** and {', '.join(FUNCTIONS)}"
+        f"{', '.join(_CONSTANTS)}, + - * / ** and {', '.join(FUNCTIONS)}"
     )
 
 
-def _modest_power(base: Any, exponent: Any) -> bool:
-    """Whether a power of numbers is small enough to be worked out exactly (9**9**9 is not)."""
-    return not (base.is_number and exponent.is_number) or bool(abs(exponent) <= 64)
+def _combined(
+    exact: Callable[..., Any],
+    of_numbers: Callable[..., Any],
+    terms: Sequence[_Term],
+    text: str,
+    symbol: Any,
+) -> _Term:
+    """A function of terms, exactly and in plain numbers, where the result is an ordinary one."""
+    from sympy import Rational
+
+    numbers = [term.number for term in terms if term.number is not None]
+    # Python's numbers go first: they overflow at once, where SymPy would write out every digit.
+    number = _finite(of_numbers, numbers, text) if len(numbers) == len(terms) else None
+    result = exact(*(term.exact for term in terms))
+    if number is None and result.is_number:
+        raise InputError(
+            f"in the formula {text!r}, a part with {symbol.name} in it is always {result}; "
+            "expected that number itself"
+        )
+    if any(max(abs(q.p), q.q).bit_length() > _MOST_BITS for q in result.atoms(Rational)):
+        raise _too_large(text)
+    return _Term(result, number)
 
 
-def _callable(expression: Any, arguments: tuple[Any, ...], sympy: Any) -> Callable[..., Any]:
+def _finite(function: Callable[..., Any], numbers: Sequence[Any], text: str) -> float:
+    """``function(*numbers)`` where that is a finite real number."""
+    try:
+        value = function(*numbers)
+    except (ArithmeticError, ValueError, TypeError):
+        value = math.nan
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise InputError(
+            f"the formula {text!r} has a number in it that is infinite, undefined or not real; "
+            "expected finite real numbers"
+        )
+    return float(value)
+
+
+def _too_large(text: str) -> InputError:
+    return InputError(
+        f"the formula {text!r} has a power or a number too large to work out exactly; expected "
+        f"powers up to {_LARGEST_POWER}"
+    )
+
+
+def _callable(
+    text: str, expression: Any, arguments: tuple[Any, ...], sympy: Any
+) -> Callable[..., Any]:
     """The expression as a Python function over any array library, in clearprop's own functions."""
     if expression.is_number:
-        constant = float(expression)
+        constant = _finite(float, [expression], text)
         return lambda z, *_: z * 0 + constant
-    functions = {ours: getattr(arrays, ours, abs) for _, ours in FUNCTIONS.values()}
+    names = [function.in_arrays for function in FUNCTIONS.values()]
     # Only names of ours can occur: SymPy writes the source out of the checked tree.
     made: Callable[..., Any] = sympy.lambdify(
-        arguments, expression, modules=[functions], printer=_printer()
+        arguments,
+        expression,
+        modules=[{name: getattr(arrays, name, abs) for name in names}],
+        printer=_printer(text),
     )
     return made
 
 
-def _printer() -> Any:
+def _printer(text: str) -> Any:
     """A printer of SymPy expressions as Python source in the functions of clearprop.arrays."""
     from sympy.printing.pycode import PythonCodePrinter
 
     class Printer(PythonCodePrinter):  # type: ignore[misc]
         def _print(self, expr: Any, **settings: Any) -> str:
             # sqrt(2) or 1/3 as a plain float: a NumPy scalar would turn float32 into float64.
-            if getattr(expr, "is_number", False) and not expr.is_Integer:
-                number = repr(float(expr))
+            if getattr(expr, "is_number", False) and not (expr.is_Integer and abs(expr) < 2**53):
+                number = repr(_finite(float, [expr], text))
                 return f"({number})" if number.startswith("-") else number
             return str(super()._print(expr, **settings))
 
@@ -202,5 +314,5 @@ def _printer() -> Any:
                 return root if expr.exp > 0 else f"1/{root}"
             return str(super()._print_Pow(expr, rational=rational))
 
-    names = {ours_in_sympy: ours for ours_in_sympy, ours in FUNCTIONS.values()}
-    return Printer({"fully_qualified_modules": False, "user_functions": names})
+    functions = {function.in_sympy: function.in_arrays for function in FUNCTIONS.values()}
+    return Printer({"fully_qualified_modules": False, "user_functions": functions})

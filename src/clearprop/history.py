@@ -1,8 +1,10 @@
 """What training was like: one report an epoch."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from clearprop.errors import unknown_name
 
 __all__ = ["EpochReport", "History"]
 
@@ -46,7 +48,7 @@ class EpochReport:
         return text
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The reports of all epochs, in order.
 
@@ -75,6 +77,11 @@ class History:
     best_epoch: int | None = None
     engine: str = ""
 
+    def __repr__(self) -> str:
+        last = f"; {self.epochs[-1]}" if self.epochs else ""
+        stopped = f"; stopped: {self.stopped}" if self.stopped else ""
+        return f"<History of {len(self)} epochs{last}{stopped}>"
+
     def __len__(self) -> int:
         return len(self.epochs)
 
@@ -82,7 +89,16 @@ class History:
         return iter(self.epochs)
 
     def __getitem__(self, name: str) -> list[Any]:
-        """One field of all reports: ``history["loss"]``."""
+        """One field of all reports: ``history["loss"]``.
+
+        Raises
+        ------
+        UnknownNameError
+            For a name that is no field of :class:`EpochReport`.
+        """
+        known = [one.name for one in fields(EpochReport)]
+        if name not in known:
+            raise unknown_name("column of a history", name, known)
         return [getattr(report, name) for report in self.epochs]
 
     def as_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from clearprop.arrays import is_number
 from clearprop.errors import InputError, unknown_name
 
 __all__ = ["INITIALIZERS", "Initializer", "constant", "get_initializer"]
@@ -164,7 +165,7 @@ def get_initializer(choice: Any) -> Initializer:
             return INITIALIZERS[choice]
         except KeyError:
             raise unknown_name("initializer", choice, INITIALIZERS) from None
-    if isinstance(choice, int | float) and not isinstance(choice, bool) and math.isfinite(choice):
+    if is_number(choice):
         return constant(float(choice))
     raise InputError(
         f"an initializer is a name ({', '.join(INITIALIZERS)}), a number for a constant start, or "

@@ -14,7 +14,7 @@ class Layered(Mapping[int, T], Generic[T]):
     """A read-only mapping from layer number to value.
 
     Layers are numbered from 1 (the input) as in the book, so the first weight matrix is
-    ``weights[2]``: it leads *into* layer 2. Iterating yields layer numbers, as with any mapping.
+    ``weights[2]``: it leads *into* layer 2. Iterating yields the layer numbers, the lowest first.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Layered(Mapping[int, T], Generic[T]):
 
     def __init__(self, name: str, values: Mapping[int, T]) -> None:
         self._name = name
-        self._values = dict(values)
+        self._values = dict(sorted(values.items()))
 
     def __getitem__(self, layer: int) -> T:
         try:
@@ -54,6 +54,9 @@ class Layered(Mapping[int, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __reversed__(self) -> Iterator[int]:
+        return reversed(self._values)
 
     def __contains__(self, layer: object) -> bool:
         return layer in self._values

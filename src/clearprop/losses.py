@@ -11,7 +11,8 @@ number, and still exact where a has rounded to 0 or 1.
 
 The logarithm of an output that is no probability (0 from a relu, -1 from a tanh) does not exist.
 Below :func:`~clearprop.arrays.tiny_root` (1.5e-154 in float64) the logarithm is continued by its
-tangent, so that loss and gradient stay finite, agree with each other, and point the right way.
+tangent, so that loss and gradient stay finite, agree with each other, and point the right way. An
+activation that keeps its output a probability is fused: its pairs have the logarithm itself.
 
 To add one, add a row to :data:`LOSSES`.
 """
@@ -85,6 +86,11 @@ class Loss:
     fused : Mapping[str, Fused]
         For the name of an activation, the safer way to the same numbers.
 
+    Raises
+    ------
+    InputError
+        For an unusable name or function.
+
     Examples
     --------
     >>> import numpy as np
@@ -108,11 +114,15 @@ class Loss:
     fused: Mapping[str, Fused] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"a loss's name is a text; given {self.name!r}")
-        for what, value in (("value", self.value), ("gradient", self.gradient)):
-            if not callable(value):
-                raise InputError(f"{what} of the loss {self.name!r} is a function; given {value!r}")
+        # Any: what a person gives is of any type, whatever is declared above.
+        name: Any = self.name
+        if not isinstance(name, str) or not name:
+            raise InputError(f"a loss's name is {name!r}; expected a text")
+        for what, function in (("value", self.value), ("gradient", self.gradient)):
+            if not callable(function):
+                raise InputError(
+                    f"{what} of the loss {name!r} is {function!r}; expected a function"
+                )
 
     def __repr__(self) -> str:
         return f"<loss {self.name}>"
@@ -180,13 +190,14 @@ def _sigmoid(z: Array) -> Array:
     return 1 / (1 + exp(-z))
 
 
-def _log_sum_exp(z: Array) -> Array:
-    top = max_last(z)
-    return top + log(sum_last(exp(z - top)))
+def _log_softmax(z: Array) -> Array:
+    # Only the distances from the largest z matter; z itself may be so large that it drowns them.
+    z = z - max_last(z)
+    return z - log(sum_last(exp(z)))
 
 
 def _cross_entropy_softmax(z: Array, y: Array) -> Array:
-    return y * (_log_sum_exp(z) - z)
+    return -y * _log_softmax(z)
 
 
 def _cross_entropy_softmax_delta(z: Array, a: Array, y: Array) -> Array:
@@ -230,32 +241,42 @@ def _binary_tanh(z: Array, y: Array) -> Array:
 
 
 def _binary_tanh_delta(z: Array, a: Array, y: Array) -> Array:
-    return (1 - y) * (1 + a) - y * (1 - a * a) * _d_safe_log(a)
+    above, below = 2 * _sigmoid(2 * z), 2 * _sigmoid(-2 * z)  # 1 + a and 1 - a, unrounded
+    return (1 - y) * above - y * above * below * _d_safe_log(a)
 
 
-def _others(z: Array) -> tuple[Array, Array]:
-    """Which neuron alone is the largest, and the log-sum-exp of all the other neurons.
+def _binary_softplus(z: Array, y: Array) -> Array:
+    return -y * _log_softplus(z) - (1 - y) * _safe_log(1 - _softplus(z))
 
-    1 - a_j of a softmax is the sum over the others. Only for the single largest neuron does
-    subtracting from 1 lose digits; for it the others are summed on their own.
+
+def _binary_softplus_delta(z: Array, a: Array, y: Array) -> Array:
+    return (1 - y) * _sigmoid(z) * _d_safe_log(1 - a) + _cross_entropy_softplus_delta(z, a, y)
+
+
+def _others(z: Array) -> tuple[Array, Array, Array]:
+    """For z whose largest is 0: which neuron alone is there, and what the neurons below it are.
+
+    1 - a_j of a softmax is the sum over the other neurons. Only for the single largest neuron does
+    subtracting from 1 lose digits; for it the others are summed on their own. They are given as the
+    largest z of them, and the sum (at least 1) of e^z relative to that one.
     """
-    top = max_last(z)
-    below = z < top
+    below = z < 0
     second = max_last(where(below, z, -1e30))
-    rest = second + log(maximum(sum_last(where(below, exp(z - second), 0.0)), tiny_root(z)))
-    n_top = sum_last(where(below, z * 0.0, 1.0))
-    alone = (z >= top) & (n_top < 1.5)
-    return alone, rest
+    total = maximum(sum_last(where(below, exp(z - second), 0.0)), 1.0)
+    alone = (z >= 0) & (sum_last(where(below, z * 0.0, 1.0)) < 1.5)
+    return alone, second, total
 
 
 def _binary_softmax(z: Array, y: Array) -> Array:
     if z.shape[-1] == 1:  # the only neuron is 1 whatever its z
         return _binary_cross_entropy(z * 0.0 + 1.0, y)
-    alone, rest = _others(z)
-    whole = _log_sum_exp(z)
-    a = exp(z - whole)
-    log_complement = where(alone, rest - whole, log1p(-where(alone, 0.0 * a, a)))
-    return y * (whole - z) - (1 - y) * log_complement
+    z = z - max_last(z)
+    alone, second, total = _others(z)
+    log_a = _log_softmax(z)
+    a = exp(log_a)
+    # 1 - a is the sum of the others over that of all; the largest neuron's own part of it is e^0.
+    log_complement = where(alone, second + log(total) + log_a, log1p(-where(alone, 0.0 * a, a)))
+    return -y * log_a - (1 - y) * log_complement
 
 
 def _binary_softmax_delta(z: Array, a: Array, y: Array) -> Array:
@@ -263,10 +284,11 @@ def _binary_softmax_delta(z: Array, a: Array, y: Array) -> Array:
     # e^{z_j} over the sum of the others, which exists even where 1 - a_k has rounded to 0.
     if z.shape[-1] == 1:
         return z * 0.0
-    alone, rest = _others(z)
+    z = z - max_last(z)
+    alone, second, total = _others(z)
     u = where(alone, 0.0 * a, (a - y) / where(alone, 0.0 * a + 1.0, 1 - a))
     largest = sum_last(where(alone, a - y, 0.0))
-    share = where(alone, 0.0 * a, exp(minimum(z - rest, 0.0)))
+    share = where(alone, 0.0 * a, exp(minimum(z - second, 0.0)) / total)
     return (a - y) - a * (sum_last(u) - u) - share * largest
 
 
@@ -337,6 +359,11 @@ LOSSES: dict[str, Loss] = {
                     _binary_tanh,
                     _binary_tanh_delta,
                     r"(1 - y_j)(1 + a_j) - y_j\,\frac{1 - a_j^2}{a_j}",
+                ),
+                "softplus": Fused(
+                    _binary_softplus,
+                    _binary_softplus_delta,
+                    r"\sigma(z_j)\left(\frac{1 - y_j}{1 - a_j} - \frac{y_j}{a_j}\right)",
                 ),
             },
         ),

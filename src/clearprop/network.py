@@ -1,6 +1,6 @@
 """Network: an architecture with parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Activation
 from clearprop.architecture import Architecture, design
-from clearprop.arrays import FLOAT_DTYPES, Array, as_batch, asarray_like
+from clearprop.arrays import FLOAT_DTYPES, Array, as_batch, as_numbers, asarray_like, copied
 from clearprop.engines import Batch, get_engine
 from clearprop.errors import InputError
 from clearprop.initializers import get_initializer
@@ -84,10 +84,7 @@ class Network:
         scaling: Scaling | None = None,
     ) -> None:
         self.architecture: Architecture = design(sizes, activations, loss)
-        name = np.dtype(dtype).name if dtype in (np.float32, np.float64) else dtype
-        if name not in FLOAT_DTYPES:
-            raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(FLOAT_DTYPES)}")
-        self.parameters: NDArray[Any] = np.empty(self.architecture.n_parameters, dtype=name)
+        self.parameters: NDArray[Any] = _vector(self.architecture.n_parameters, _float_dtype(dtype))
         draw, rng = get_initializer(initializer), generator(seed, "parameters")
         for layer in self.architecture.layers:
             n_out, n_in = self.architecture.size(layer), self.architecture.size(layer - 1)
@@ -117,9 +114,7 @@ class Network:
     def activations(self) -> Layered[Activation]:
         """f_l for each layer, l = 2 … L."""
         architecture = self.architecture
-        return Layered(
-            "activations", {i: architecture.activation(i) for i in architecture.layers}
-        )
+        return Layered("activations", {i: architecture.activation(i) for i in architecture.layers})
 
     @property
     def loss(self) -> Loss:
@@ -152,12 +147,18 @@ class Network:
     def classes(self, classes: Sequence[Any] | None) -> None:
         outputs = self.sizes[-1]
         expected = 2 if outputs == 1 else outputs
-        if classes is not None and len(classes) != expected:
+        if classes is None:
+            self._classes = None
+            return
+        if isinstance(classes, str) or not isinstance(classes, Iterable):
+            raise InputError(f"classes is {classes!r}; expected a list of {expected} names")
+        names = tuple(classes)
+        if len(names) != expected:
             raise InputError(
-                f"classes has {len(classes)} names; expected {expected} for {outputs} output "
+                f"classes has {len(names)} names; expected {expected} for {outputs} output "
                 f"neuron{'s' if outputs > 1 else ''}"
             )
-        self._classes = None if classes is None else tuple(classes)
+        self._classes = names
 
     @property
     def scaling(self) -> Scaling | None:
@@ -166,6 +167,9 @@ class Network:
 
     @scaling.setter
     def scaling(self, scaling: Scaling | None) -> None:
+        given: Any = scaling
+        if not isinstance(given, Scaling | None):
+            raise InputError(f"scaling is {given!r}; expected a cp.Scaling, or None")
         if scaling is not None and len(scaling.offset) != self.sizes[0]:
             raise InputError(
                 f"the scaling is for {len(scaling.offset)} inputs; expected {self.sizes[0]}, "
@@ -195,9 +199,7 @@ class Network:
         x = self.inputs(X)
         return get_engine("reference").output(self.architecture, self.parameters, x)[1]
 
-    def backprop(
-        self, X: Any, Y: Any, *, sample_weight: Any = None, keep: str = "all"
-    ) -> Trace:
+    def backprop(self, X: Any, Y: Any, *, sample_weight: Any = None, keep: str = "all") -> Trace:
         """One forward and one backward pass.
 
         Parameters
@@ -231,11 +233,10 @@ class Network:
         x = self.inputs(X)
         m = x.shape[0]
         y = as_batch(Y, name="Y", width=self.sizes[-1], dtype=self.dtype, rows=m)
-        x, y = (v.copy() if isinstance(v, np.ndarray) else v for v in (x, y))
         weight = None
         if sample_weight is not None:
             weight = asarray_like(as_sample_weight(sample_weight, m), x)
-        return Batch(x, asarray_like(y, x), weight)
+        return Batch(copied(x), copied(asarray_like(y, x)), weight)
 
     def copy(self) -> "Network":
         """A network with the same architecture and a copy of the parameters."""
@@ -277,15 +278,39 @@ def _short(name: str, longest: int = 40) -> str:
 
 def _write(name: str, view: NDArray[Any], value: Any) -> None:
     """Copy ``value`` into a view of the parameters, checked."""
-    try:
-        new = np.asarray(value, dtype=view.dtype)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} cannot be assigned: {error}; expected numbers") from None
-    if new.shape != view.shape:
-        raise InputError(f"{name} is given shape {new.shape}; expected {view.shape}")
+    given = as_numbers(value, name)
+    if given.shape != view.shape:
+        raise InputError(f"{name} is given shape {given.shape}; expected {view.shape}")
+    with np.errstate(over="ignore"):  # too large for float32: found right below
+        new = given.astype(view.dtype)
     if not np.isfinite(new).all():
-        raise InputError(f"{name} is given NaN or infinity; expected finite numbers")
+        bad = given[~np.isfinite(new)][0]
+        raise InputError(f"{name} is given {bad}; expected numbers that are finite in {view.dtype}")
     view[...] = new
+
+
+def _float_dtype(choice: Any) -> str:
+    """The name of a dtype that networks have, from its name or from NumPy's objects for it."""
+    known = {
+        key: name for name in FLOAT_DTYPES for key in (name, np.dtype(name), np.dtype(name).type)
+    }
+    try:
+        return known[choice]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"dtype is {choice!r}; expected one of {', '.join(FLOAT_DTYPES)}"
+        ) from None
+
+
+def _vector(length: int, dtype: str) -> NDArray[Any]:
+    """Room for so many parameters."""
+    try:
+        return np.empty(length, dtype=dtype)
+    except (MemoryError, ValueError):
+        raise InputError(
+            f"the network would have {length:,} parameters, more than fit into memory; expected "
+            "fewer neurons"
+        ) from None
 
 
 def as_sample_weight(value: Any, rows: int) -> NDArray[np.float64]:
@@ -296,10 +321,7 @@ def as_sample_weight(value: Any, rows: int) -> NDArray[np.float64]:
     InputError
         For a wrong shape, a negative or non-finite weight, or weights that are all 0.
     """
-    try:
-        weight = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"sample_weight cannot be read as numbers ({error})") from None
+    weight = as_numbers(value, "sample_weight").astype(np.float64)
     if weight.shape != (rows,):
         raise InputError(f"sample_weight has shape {weight.shape}; expected ({rows},)")
     if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from clearprop.arrays import Array, sqrt
 from clearprop.errors import InputError, unknown_name
-from clearprop.schedules import Schedule, get_schedule, require
+from clearprop.schedules import Schedule, get_schedule, require, require_whole
 
 __all__ = [
     "LBFGS",
@@ -159,7 +159,7 @@ class Momentum(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "momentum", self.momentum, "from 0 to below 1", 0 <= self.momentum < 1)
+        require(self, "momentum", "from 0 to below 1", lambda share: 0 <= share < 1)
 
     def constants(self, rate: float, step: int) -> Constants:
         """η, μ."""
@@ -206,7 +206,7 @@ class AdaGrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "epsilon", self.epsilon, "above 0", self.epsilon > 0)
+        require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
     def constants(self, rate: float, step: int) -> Constants:
         """η, ε."""
@@ -241,8 +241,8 @@ class RMSProp(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "decay", self.decay, "from 0 to below 1", 0 <= self.decay < 1)
-        require(self, "epsilon", self.epsilon, "above 0", self.epsilon > 0)
+        require(self, "decay", "from 0 to below 1", lambda share: 0 <= share < 1)
+        require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
     def constants(self, rate: float, step: int) -> Constants:
         """η, ρ, ε."""
@@ -278,9 +278,9 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "beta1", self.beta1, "from 0 to below 1", 0 <= self.beta1 < 1)
-        require(self, "beta2", self.beta2, "from 0 to below 1", 0 <= self.beta2 < 1)
-        require(self, "epsilon", self.epsilon, "above 0", self.epsilon > 0)
+        require(self, "beta1", "from 0 to below 1", lambda share: 0 <= share < 1)
+        require(self, "beta2", "from 0 to below 1", lambda share: 0 <= share < 1)
+        require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
     def constants(self, rate: float, step: int) -> Constants:
         """η/(1-β₁ᵗ), β₁, β₂, 1/√(1-β₂ᵗ), ε, and the weight decay factor 1."""
@@ -318,7 +318,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "weight_decay", self.weight_decay, "at least 0", self.weight_decay >= 0)
+        require(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
 
     def constants(self, rate: float, step: int) -> Constants:
         """Adam's, with the weight decay factor 1 - ηλ."""
@@ -345,8 +345,8 @@ class LBFGS(Optimizer):
     tolerance: float = 1e-8
 
     def __post_init__(self) -> None:
-        require(self, "memory", self.memory, "a whole number, at least 1", self.memory >= 1)
-        require(self, "tolerance", self.tolerance, "at least 0", self.tolerance >= 0)
+        require_whole(self, "memory")
+        require(self, "tolerance", "at least 0", lambda bound: bound >= 0)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -2,7 +2,7 @@
 
 import sys
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol, Self
 
 __all__ = ["Bar", "Progress", "Silent", "choose_progress"]
 
@@ -10,7 +10,7 @@ __all__ = ["Bar", "Progress", "Silent", "choose_progress"]
 class Progress(Protocol):
     """What :func:`clearprop.fit` reports to."""
 
-    def __enter__(self) -> "Progress": ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self,
@@ -29,7 +29,7 @@ class Progress(Protocol):
 class Silent:
     """Reports nothing."""
 
-    def __enter__(self) -> "Silent":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,17 +55,19 @@ class Bar:
             TimeRemainingColumn,
         )
 
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
+            console=console,
+            # A terminal is left clean; elsewhere a bar that was asked for leaves its last state.
+            transient=console.is_terminal,
         )
         self._task = self._progress.add_task("epoch 1", total=total)
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -81,7 +83,7 @@ class Bar:
         self._progress.update(self._task, description=text)
 
 
-def choose_progress(wanted: bool | None, total: int) -> Any:
+def choose_progress(wanted: bool | None, total: int) -> Progress:
     """A bar where it is wanted, or where nothing is said and standard error is a terminal."""
     show = sys.stderr.isatty() if wanted is None else wanted
     return Bar(total) if show else Silent()

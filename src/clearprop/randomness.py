@@ -1,6 +1,6 @@
 """Randomness: one seed, and a stream of its own for every use of it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,13 +25,12 @@ def stream(seed: int | None, use: Use) -> np.random.SeedSequence:
     >>> stream(0, "order").spawn_key
     (1,)
     """
-    if seed is not None and (
-        not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0
-    ):
-        raise InputError(f"seed is {seed!r}; expected a whole number of at least 0, or None")
-    return np.random.SeedSequence(
-        None if seed is None else int(seed), spawn_key=(_USES.index(use),)
-    )
+    given: Any = seed
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if given is not None and not (whole and given >= 0):
+        raise InputError(f"seed is {given!r}; expected a whole number of at least 0, or None")
+    entropy = None if given is None else int(given)
+    return np.random.SeedSequence(entropy, spawn_key=(_USES.index(use),))
 
 
 def generator(seed: int | None, use: Use) -> np.random.Generator:

@@ -4,7 +4,7 @@ Penalties (L2, L1) and clipping turn the mean gradient of the loss into the grad
 dropout silences neurons at random.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearprop.architecture import Architecture
+from clearprop.arrays import is_number
 from clearprop.errors import InputError
 
-__all__ = ["Dropout", "StepRules", "frozen_parameters"]
+__all__ = [
+    "Dropout",
+    "StepRules",
+    "check_bound",
+    "check_penalty",
+    "dropout_for",
+    "frozen_parameters",
+    "weight_mask",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,8 @@ class StepRules:
         if self.clip_value is not None:
             g = np.clip(g, -self.clip_value, self.clip_value)
         if self.clip_norm is not None:
-            norm = float(np.linalg.norm(g))
+            # In float64: the squares of a gradient that needs clipping may overflow float32.
+            norm = float(np.linalg.norm(g.astype(np.float64, copy=False)))
             if norm > self.clip_norm:
                 g = g * (self.clip_norm / norm)
         return g
@@ -90,7 +100,10 @@ def frozen_parameters(architecture: Architecture, names: Any) -> NDArray[np.bool
     >>> frozen_parameters(design([2, 1, 1], "sigmoid", "quadratic"), ["biases", "weights[3]"])
     array([False, False,  True,  True,  True])
     """
-    names = [names] if isinstance(names, str) else list(names)
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, Sequence):
+        raise InputError(f"freeze is {names!r}; expected a list such as ['biases', 'weights[2]']")
     if not names:
         return None
     mask = np.zeros(architecture.n_parameters, dtype=bool)
@@ -106,8 +119,7 @@ def frozen_parameters(architecture: Architecture, names: Any) -> NDArray[np.bool
         chosen = [key for key in places if key == name or key.partition("[")[0] == name]
         if not chosen:
             raise InputError(
-                f"freeze names {name!r}; expected 'weights', 'biases' or one of "
-                f"{', '.join(places)}"
+                f"freeze names {name!r}; expected 'weights', 'biases' or one of {', '.join(places)}"
             )
         for key in chosen:
             mask[places[key]] = True
@@ -124,7 +136,7 @@ def weight_mask(architecture: Architecture) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Neurons silenced at random in training; the others are scaled up, so predicting needs nothing.
+    """Neurons silenced at random in training; the others are scaled up, and predicting needs none.
 
     Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014.
     Whether neuron j of layer l is silent for a sample is a function of (seed, step, l, place in the
@@ -153,12 +165,13 @@ class Dropout:
         Examples
         --------
         >>> Dropout({2: 0.5}, seed=1).mask(step=1, layer=2, rows=2, width=4, dtype="float64")
-        array([[2., 0., 0., 2.],
-               [0., 2., 0., 0.]])
+        array([[2., 0., 2., 0.],
+               [2., 0., 0., 0.]])
         """
         p = self.probabilities[layer]
         count = np.arange(first_row * width, (first_row + rows) * width, dtype=np.uint64)
-        key = _split_mix(_split_mix(np.uint64(self.seed) + np.uint64(step)) + np.uint64(layer))
+        with np.errstate(over="ignore"):  # arithmetic is modulo 2**64
+            key = _split_mix(_split_mix(np.uint64(self.seed) + np.uint64(step)) + np.uint64(layer))
         uniform = (_split_mix(key + count) >> np.uint64(11)) * 2.0**-53
         kept = np.where(uniform >= p, 1 / (1 - p), 0.0)
         return kept.reshape(rows, width).astype(dtype)
@@ -182,26 +195,25 @@ def dropout_for(architecture: Architecture, given: Any, seed: int) -> Dropout | 
         For a probability outside [0, 1) or a layer that cannot drop.
     """
     hidden = range(2, architecture.n_layers)
-    by_layer = dict(given) if isinstance(given, dict) else dict.fromkeys(hidden, given)
+    if isinstance(given, dict):
+        by_layer = given
+    else:
+        _check_probability("dropout", given)
+        by_layer = dict.fromkeys(hidden, given)
     for layer, p in by_layer.items():
         if layer not in range(1, architecture.n_layers):
             raise InputError(
                 f"dropout names layer {layer!r}; expected layers 1 to {architecture.n_layers - 1} "
                 "(the output layer is never dropped)"
             )
-        if not isinstance(p, int | float) or isinstance(p, bool) or not 0 <= p < 1:
-            raise InputError(
-                f"the dropout of layer {layer} is {p!r}; expected a probability from 0 to below 1"
-            )
-    if not isinstance(given, dict) and not hidden:
-        _check_probability_alone(given)
+        _check_probability(f"the dropout of layer {layer}", p)
     chosen = {layer: float(p) for layer, p in sorted(by_layer.items()) if p > 0}
     return Dropout(chosen, seed) if chosen else None
 
 
-def _check_probability_alone(given: Any) -> None:
-    if not isinstance(given, int | float) or isinstance(given, bool) or not 0 <= given < 1:
-        raise InputError(f"dropout is {given!r}; expected a probability from 0 to below 1")
+def _check_probability(what: str, given: Any) -> None:
+    if not (is_number(given) and 0 <= given < 1):
+        raise InputError(f"{what} is {given!r}; expected a probability from 0 to below 1")
 
 
 def check_bound(name: str, value: Any) -> float | None:
@@ -214,6 +226,19 @@ def check_bound(name: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+    if is_number(value) and value > 0:
         return float(value)
     raise InputError(f"{name} is {value!r}; expected a positive number, or None for no clipping")
+
+
+def check_penalty(name: str, value: Any) -> float:
+    """``value`` where it is a number of at least 0.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
+    if is_number(value) and value >= 0:
+        return float(value)
+    raise InputError(f"{name} is {value!r}; expected a number of at least 0")

@@ -7,9 +7,11 @@ To add one, add a class here and a row to :data:`SCHEDULES`.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from clearprop.arrays import is_number, is_whole_number
 from clearprop.errors import InputError, unknown_name
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "get_schedule",
+    "require",
+    "require_whole",
     "schedule_named",
 ]
 
@@ -44,7 +48,7 @@ class Schedule:
     initial: float
 
     def __post_init__(self) -> None:
-        require(self, "initial", self.initial, "a positive number", _is_number(self.initial, 0.0))
+        require(self, "initial", "above 0", lambda rate: rate > 0)
 
     def rate(self, epoch: float, epochs: int, plateaus: int = 0) -> float:
         """The learning rate at a time.
@@ -92,8 +96,8 @@ class StepDecay(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "every", self.every, "a whole number of epochs, at least 1", self.every >= 1)
-        require(self, "factor", self.factor, "above 0, at most 1", 0 < self.factor <= 1)
+        require_whole(self, "every")
+        require(self, "factor", "above 0, at most 1", lambda factor: 0 < factor <= 1)
 
     def rate(self, epoch: float, epochs: int, plateaus: int = 0) -> float:
         """η · factor^⌊epoch / every⌋."""
@@ -114,7 +118,7 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "decay", self.decay, "above 0, at most 1", 0 < self.decay <= 1)
+        require(self, "decay", "above 0, at most 1", lambda decay: 0 < decay <= 1)
 
     def rate(self, epoch: float, epochs: int, plateaus: int = 0) -> float:
         """η · decay^⌊epoch⌋."""
@@ -147,8 +151,8 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "warmup", self.warmup, "at least 0", 0 <= self.warmup < math.inf)
-        require(self, "final", self.final, "from 0 to initial", 0 <= self.final <= self.initial)
+        require(self, "warmup", "at least 0", lambda epochs: epochs >= 0)
+        require(self, "final", "from 0 to initial", lambda rate: 0 <= rate <= self.initial)
 
     def rate(self, epoch: float, epochs: int, plateaus: int = 0) -> float:
         """The rising line, then the falling half cosine."""
@@ -177,12 +181,10 @@ class ReduceOnPlateau(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "factor", self.factor, "between 0 and 1", 0 < self.factor < 1)
-        require(self, "patience", self.patience, "a whole number, at least 1", self.patience >= 1)
-        require(self, "min_delta", self.min_delta, "at least 0", self.min_delta >= 0)
-        require(
-            self, "minimum", self.minimum, "from 0 to initial", 0 <= self.minimum <= self.initial
-        )
+        require(self, "factor", "above 0, below 1", lambda factor: 0 < factor < 1)
+        require_whole(self, "patience")
+        require(self, "min_delta", "at least 0", lambda delta: delta >= 0)
+        require(self, "minimum", "from 0 to initial", lambda rate: 0 <= rate <= self.initial)
 
     def rate(self, epoch: float, epochs: int, plateaus: int = 0) -> float:
         """η · factor^plateaus, not below ``minimum``."""
@@ -236,7 +238,7 @@ def get_schedule(choice: Any) -> Schedule:
     """
     if isinstance(choice, Schedule):
         return choice
-    if isinstance(choice, int | float) and not isinstance(choice, bool):
+    if is_number(choice) and choice > 0:
         return Constant(float(choice))
     raise InputError(
         f"a learning rate is a positive number or a schedule ({', '.join(SCHEDULES)}); "
@@ -257,15 +259,29 @@ def schedule_named(name: str, initial: float) -> Schedule:
     return SCHEDULES[name](initial)
 
 
-def require(record: Any, name: str, given: object, expected: str, holds: bool) -> None:
-    """Raise where a parameter of a record is out of its range."""
-    if not holds:
-        raise InputError(f"{type(record).__name__}: {name} is {given!r}; expected {expected}")
+def require(record: object, name: str, expected: str, holds: Callable[[float], bool]) -> None:
+    """Raise where a parameter of a record is no number, or not in the range that is expected.
+
+    Raises
+    ------
+    InputError
+    """
+    given = getattr(record, name)
+    if not (is_number(given) and holds(given)):
+        raise InputError(
+            f"{type(record).__name__}: {name} is {given!r}; expected a number {expected}"
+        )
 
 
-def _is_number(value: object, above: float) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and above < value < math.inf
-    )
+def require_whole(record: object, name: str) -> None:
+    """Raise where a parameter of a record is no whole number from 1 up.
+
+    Raises
+    ------
+    InputError
+    """
+    given = getattr(record, name)
+    if not (is_whole_number(given) and given >= 1):
+        raise InputError(
+            f"{type(record).__name__}: {name} is {given!r}; expected a whole number, at least 1"
+        )

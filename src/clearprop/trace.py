@@ -1,11 +1,21 @@
 """Trace: all that one forward and one backward pass computed."""
 
+import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from clearprop.architecture import Architecture
-from clearprop.arrays import Array, all_finite, sqrt, sum_last
+from clearprop.arrays import (
+    Array,
+    all_finite,
+    concat_columns,
+    max_last,
+    maximum,
+    sqrt,
+    sum_last,
+    tiny_root,
+)
 from clearprop.errors import InputError, NotKeptError
 from clearprop.layered import Layered
 
@@ -39,8 +49,7 @@ class Trace:
     r"""Every number of one pass, in the book's letters. Frozen; it owns its arrays.
 
     ``z``, ``a``, … are indexed by the layer's own number (layer 1 is the input). Rows of a batch
-    are samples; m is their number. What was not retained raises
-    :class:`~clearprop.errors.NotKeptError` when asked for. An engine makes it; nobody else needs to.
+    are samples; m is their number. An engine makes it; nobody else needs to.
 
     Attributes
     ----------
@@ -75,6 +84,11 @@ class Trace:
         The weight of each sample.
     masks : Layered of arrays, shape (m, n_l)
         What dropout multiplied the activations by: 0, or 1/(1 - p). Empty without dropout.
+
+    Raises
+    ------
+    NotKeptError
+        Where what is asked for was not retained.
 
     Examples
     --------
@@ -143,7 +157,8 @@ class Trace:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Trace is frozen: {name!r} cannot be assigned")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Trace is frozen: {name!r} cannot be deleted")
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.architecture.sizes))
@@ -181,6 +196,13 @@ class Trace:
         layer : int, optional
             The norm of ∂C_x/∂W^l of this layer; by default, of all weights and biases together.
 
+        Raises
+        ------
+        InputError
+            For a layer without weights.
+        NotKeptError
+            Unless made with ``keep="all"``.
+
         Examples
         --------
         >>> import clearprop as cp
@@ -189,19 +211,24 @@ class Trace:
         True
         """
         if layer is not None:
-            return sqrt(_square_norms(self.delta[layer]) * _square_norms(self.a[layer - 1]))
-        # Each layer adds ‖δ‖²‖a‖² for its weights and ‖δ‖² for its biases.
-        return sqrt(
-            sum(
-                _square_norms(delta) * (_square_norms(self.a[i - 1]) + 1)
-                for i, delta in self.delta.items()
-            )
-        )
+            return (_norms(self.delta[layer]) * _norms(self.a[layer - 1]))[:, 0]
+        # Each layer adds ‖δ‖‖a‖ for its weights and ‖δ‖ for its biases.
+        parts = [
+            _norms(delta) * factor
+            for i, delta in self.delta.items()
+            for factor in (_norms(self.a[i - 1]), 1.0)
+        ]
+        return _norms(concat_columns(parts))[:, 0]
 
     def first_non_finite(self) -> tuple[str, int] | None:
         """The first quantity that is NaN or infinite, in the order of computation, and its layer.
 
-        Needs ``keep="all"``. ``None`` where everything is finite.
+        ``None`` where everything is finite.
+
+        Raises
+        ------
+        NotKeptError
+            Unless made with ``keep="all"``.
         """
         last = self.n_layers
         forward = [(name, i) for i in self.z for name in ("z", "a")]
@@ -210,7 +237,7 @@ class Trace:
         for name, layer in [("a", 1), *forward]:
             if not all_finite(getattr(self, name)[layer]):
                 return name, layer
-        if not all_finite(self.sample_losses):
+        if not (all_finite(self.sample_losses) and math.isfinite(self.loss)):
             return "loss", last
         for name, layer in backward + gradients:
             if not all_finite(getattr(self, name)[layer]):
@@ -218,8 +245,12 @@ class Trace:
         return None
 
 
-def _square_norms(rows: Array) -> Array:
-    return sum_last(rows * rows)[:, 0]
+def _norms(rows: Array) -> Array:
+    """The Euclidean norm of each row, kept as a column."""
+    # Divided by its largest element, a row has a norm even where its squares overflow.
+    largest = maximum(max_last(abs(rows)), tiny_root(rows))
+    unit = rows / largest
+    return largest * sqrt(sum_last(unit * unit))
 
 
 def _own(array: Array) -> Array:
@@ -231,5 +262,5 @@ def _own(array: Array) -> Array:
 
 def check_keep(keep: str) -> None:
     """Raise where ``keep`` is none of :data:`KEEP`."""
-    if keep not in KEEP:
+    if keep not in tuple(KEEP):
         raise InputError(f"keep is {keep!r}; expected one of {', '.join(KEEP)}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.arrays import as_numpy
+from clearprop.arrays import Array, as_numbers, as_numpy, is_whole_number
 from clearprop.datasets import Dataset
 from clearprop.engines import Batch, Engine, Job, get_engine
 from clearprop.errors import InputError, NonFiniteError
@@ -23,11 +23,12 @@ from clearprop.randomness import generator, stream
 from clearprop.regularization import (
     StepRules,
     check_bound,
+    check_penalty,
     dropout_for,
     frozen_parameters,
     weight_mask,
 )
-from clearprop.schedules import Plateaus, ReduceOnPlateau
+from clearprop.schedules import Plateaus, ReduceOnPlateau, require, require_whole
 from clearprop.trace import Trace, check_keep
 
 __all__ = ["EarlyStopping", "Step", "Training", "fit", "train"]
@@ -63,12 +64,8 @@ class EarlyStopping:
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.patience, int) or self.patience < 1:
-            raise InputError(
-                f"patience is {self.patience!r}; expected a whole number of epochs, at least 1"
-            )
-        if not self.min_delta >= 0:
-            raise InputError(f"min_delta is {self.min_delta!r}; expected at least 0")
+        require_whole(self, "patience")
+        require(self, "min_delta", "at least 0", lambda delta: delta >= 0)
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class Training(Iterator[Step]):
             if isinstance(validation_data, Dataset):
                 validation_data = validation_data.validation or validation_data.test
             self.validation = net.batch(*as_pair(validation_data))
-        if isinstance(early_stopping, int) and not isinstance(early_stopping, bool):
+        if is_whole_number(early_stopping):
             early_stopping = EarlyStopping(early_stopping)
         if not isinstance(early_stopping, EarlyStopping | None):
             raise InputError(
@@ -180,8 +177,8 @@ class Training(Iterator[Step]):
             optimizer.init(net.parameters),
             StepRules(
                 is_weight=weight_mask(architecture),
-                l2=_check_penalty("l2", l2) / n,
-                l1=_check_penalty("l1", l1) / n,
+                l2=check_penalty("l2", l2) / n,
+                l1=check_penalty("l1", l1) / n,
                 clip_norm=check_bound("clip_norm", clip_norm),
                 clip_value=check_bound("clip_value", clip_value),
                 frozen=frozen_parameters(architecture, freeze),
@@ -197,13 +194,20 @@ class Training(Iterator[Step]):
             )
         self._order = _order_of(shuffle, n, generator(seed, "order"))
         self.history = History() if history is None else history
+        if not isinstance(self.history, History):
+            raise InputError(f"history is {history!r}; expected a History, or None for a new one")
+        # What an earlier run came to is no reason to stop this one.
+        self.history.stopped = self.history.best_epoch = None
         self.history.engine = self.engine.name
         self.taken = 0
         schedule = optimizer.schedule
-        self._plateaus = Plateaus(
-            *((schedule.patience, schedule.min_delta) if isinstance(schedule, ReduceOnPlateau) else (1,))
+        self._plateaus = (
+            Plateaus(schedule.patience, schedule.min_delta)
+            if isinstance(schedule, ReduceOnPlateau)
+            else Plateaus(patience=1)
         )
-        self._best = Plateaus(*((early_stopping.patience, early_stopping.min_delta) if early_stopping else (1,)))
+        stopping = early_stopping or EarlyStopping()
+        self._best = Plateaus(stopping.patience, stopping.min_delta)
         self._best_parameters: NDArray[Any] | None = None
         self._started = time.perf_counter()
         self._steps = self.chunks(1)
@@ -255,7 +259,8 @@ class Training(Iterator[Step]):
                 report = None
                 if last == self.batches:
                     report = self._report(
-                        np.average(np.concatenate(losses), weights=np.concatenate(counts)), rates[-1]
+                        np.average(np.concatenate(losses), weights=np.concatenate(counts)),
+                        rates[-1],
                     )
                 yield Step(
                     epoch,
@@ -279,9 +284,12 @@ class Training(Iterator[Step]):
         whole = job.batch(np.arange(len(job.y)))
         architecture, dtype = job.architecture, job.parameters.dtype
         start = job.parameters.astype(np.float64)
+        # What SciPy's thread holds on to must not be self: an abandoned run is to be collected.
+        engine = self.engine
 
         def pass_at(point: NDArray[np.float64], keep: str) -> Trace:
-            return self.engine.trace(architecture, point.astype(dtype), whole, keep)
+            with np.errstate(all="ignore"):  # SciPy backs away from an infinite cost
+                return engine.trace(architecture, point.astype(dtype), whole, keep)
 
         def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             trace = pass_at(point, "gradients")
@@ -302,16 +310,18 @@ class Training(Iterator[Step]):
 
     def _report(self, loss: float, rate: float) -> EpochReport:
         """Evaluate, write the epoch's report, and see whether it was the last."""
-        after, before = self._scores()
+        job, validation = self.job, self.validation
+        of_validation = None if validation is None else self._score(validation.x, validation.y)
+        of_training = self._score(job.x, job.y) if self.evaluate_training else None
         report = EpochReport(
             epoch=len(self.history) + 1,
             loss=float(loss),
             learning_rate=float(rate),
             seconds=time.perf_counter() - self._started,
-            validation_loss=after and after.loss,
-            validation_accuracy=after and after.accuracy,
-            training_loss=before and before.loss,
-            training_accuracy=before and before.accuracy,
+            validation_loss=None if of_validation is None else of_validation.loss,
+            validation_accuracy=None if of_validation is None else of_validation.accuracy,
+            training_loss=None if of_training is None else of_training.loss,
+            training_accuracy=None if of_training is None else of_training.accuracy,
         )
         self.history.epochs.append(report)
         watched = report.loss if report.validation_loss is None else report.validation_loss
@@ -324,13 +334,10 @@ class Training(Iterator[Step]):
                 self.history.stopped = "early stopping"
         return report
 
-    def _scores(self) -> tuple[Evaluation | None, Evaluation | None]:
-        """The network on the validation data and on the training data, where asked for."""
-        job, validation = self.job, self.validation
-        return (
-            None if validation is None else score(self.net, validation.x, validation.y),
-            score(self.net, job.x, job.y) if self.evaluate_training else None,
-        )
+    def _score(self, x: Array, y: Array) -> Evaluation:
+        """How good the network is now; where its numbers overflow, the loss says so."""
+        with np.errstate(all="ignore"):
+            return score(self.net, x, y)
 
     def _restore_best(self) -> None:
         if self._best_parameters is not None:
@@ -347,15 +354,17 @@ class Training(Iterator[Step]):
             found = trace.first_non_finite()
             if found is None:  # the pass is sound: it is the update that overflows
                 gradient = job.rules.gradient(job.parameters, as_numpy(trace.gradient))
-                updated, _ = job.optimizer.update(job.parameters, gradient, job.state, rate)
-                found = job.architecture.locate(int(np.argmin(np.isfinite(updated))))
+                updated, state = job.optimizer.update(job.parameters, gradient, job.state, rate)
+                finite = np.isfinite([updated, *state.slots]).all(axis=0)
+                found = job.architecture.locate(int(np.argmin(finite)))
         return self._non_finite_at(*found, epoch=epoch, batch=batch)
 
     def _non_finite_at(
         self, quantity: str, layer: int, *, epoch: int, batch: int
     ) -> NonFiniteError:
+        what = "the loss" if quantity == "loss" else f"{quantity}[{layer}]"
         return NonFiniteError(
-            f"{quantity}[{layer}] became NaN or infinite in epoch {epoch}, batch {batch}; the "
+            f"{what} became NaN or infinite in epoch {epoch}, batch {batch}; the "
             "network keeps its last good parameters. A smaller learning rate, clip_norm, or scaled "
             "inputs usually help",
             quantity=quantity,
@@ -524,13 +533,15 @@ def fit(
     history, taken = training.history, 0
     with choose_progress(progress, total=training.epochs * training.batches) as shown:
         try:
-            for step in training.chunks(_STEPS_A_CALL):
+            # Nobody sees the traces of the steps in between: a thousand of them need not be kept.
+            for step in training.chunks(_STEPS_A_CALL if training.keep == "nothing" else 1):
                 shown.advance(training.taken - taken)
                 taken = training.taken
                 if step.report is not None:
                     shown.describe(str(step.report))
-                    # A list, not a generator: every callback hears of every epoch.
-                    if any([callback(net, step.report) for callback in callbacks]):
+                    # All of them first: every callback hears of every epoch.
+                    answers = [callback(net, step.report) for callback in callbacks]
+                    if any(answers):
                         history.stopped = "callback"
                         break
         except KeyboardInterrupt:
@@ -561,7 +572,7 @@ def _order_of(
         raise InputError(f"shuffle is {shuffle!r}; expected True, False or a function of the epoch")
 
     def own(epoch: int) -> NDArray[np.intp]:
-        order = np.asarray(shuffle(epoch))
+        order = as_numbers(shuffle(epoch), f"what shuffle({epoch}) gave")
         if order.shape != (n,) or not np.array_equal(np.sort(order), np.arange(n)):
             raise InputError(
                 f"shuffle({epoch}) gave {_brief(order)}; expected a permutation of 0 … {n - 1}"
@@ -576,12 +587,6 @@ def _brief(order: NDArray[Any]) -> str:
 
 
 def _check_count(name: str, value: Any) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+    if not (is_whole_number(value) and value >= 1):
         raise InputError(f"{name} is {value!r}; expected a whole number, at least 1")
     return int(value)
-
-
-def _check_penalty(name: str, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise InputError(f"{name} is {value!r}; expected a number of at least 0")
-    return float(value)

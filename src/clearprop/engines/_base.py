@@ -147,9 +147,7 @@ class Engine(ABC):
         """z^L and a^L, each of shape (m, n_L), for inputs x of shape (m, n_1)."""
 
     @abstractmethod
-    def sums(
-        self, architecture: Architecture, parameters: Array, batch: Batch, keep: str
-    ) -> Sums:
+    def sums(self, architecture: Architecture, parameters: Array, batch: Batch, keep: str) -> Sums:
         """One forward and one backward pass."""
 
     def trace(
@@ -171,16 +169,18 @@ class Engine(ABC):
         Step i uses the samples ``order[i * batch_size : (i + 1) * batch_size]``; the last batch
         may be smaller. The update of a step uses only gradients taken before it.
         """
-        losses, counts, traces = np.zeros(len(rates)), np.zeros(len(rates)), []
+        losses, counts = np.zeros(len(rates)), np.zeros(len(rates))
+        traces: list[Trace] = []
         for i, rate in enumerate(rates):
             batch = job.batch(order[i * batch_size : (i + 1) * batch_size])
-            sums = self.sums(job.architecture, job.parameters, batch, keep)
+            with np.errstate(all="ignore"):  # step() finds what is not finite
+                sums = self.sums(job.architecture, job.parameters, batch, keep)
             counts[i] = sums.count
             losses[i] = sums.loss / sums.count if sums.count else 0.0
+            if keep != "nothing":  # before the step: a Trace holds the parameters that were used
+                traces.append(as_trace(job.architecture, sums, keep))
             if not step(job, sums, float(rate)):
                 return Outcome(losses, counts, traces, failed=i)
-            if keep != "nothing":
-                traces.append(as_trace(job.architecture, sums, keep))
         return Outcome(losses, counts, traces)
 
 
@@ -208,7 +208,8 @@ def step(job: Job, sums: Sums, rate: float) -> bool:
         updated, state = job.optimizer.update(job.parameters, gradient, job.state, rate)
     if job.rules.frozen is not None:
         updated = np.where(job.rules.frozen, job.parameters, updated)
-    if not np.isfinite(updated).all():
+    # The slots too: a squared gradient that overflows would hold its parameter still for ever.
+    if not all(np.isfinite(part).all() for part in (updated, *state.slots)):
         return False
     job.parameters[...] = updated
     job.state = state

@@ -29,9 +29,7 @@ class ReferenceEngine(Engine):
             a = architecture.activation(i)(z)
         return z, a
 
-    def sums(
-        self, architecture: Architecture, parameters: Array, batch: Batch, keep: str
-    ) -> Sums:
+    def sums(self, architecture: Architecture, parameters: Array, batch: Batch, keep: str) -> Sums:
         """One forward and one backward pass."""
         flat = asarray_like(parameters, batch.x)
         W, b = architecture.weights(flat), architecture.biases(flat)
