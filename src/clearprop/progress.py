@@ -85,5 +85,7 @@ class Bar:
 
 def choose_progress(wanted: bool | None, total: int) -> Progress:
     """A bar where it is wanted, or where nothing is said and standard error is a terminal."""
-    show = sys.stderr.isatty() if wanted is None else wanted
-    return Bar(total) if show else Silent()
+    if wanted is None:
+        # A program without a console has no standard error at all.
+        wanted = sys.stderr is not None and sys.stderr.isatty()
+    return Bar(total) if wanted else Silent()

@@ -1,0 +1,1 @@
+"""Pictures: learning curves as image files, and what a terminal can show."""
