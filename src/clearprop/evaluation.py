@@ -70,6 +70,9 @@ def labels_of(y: NDArray[Any]) -> NDArray[np.intp] | None:
 def evaluate(net: Network, data: Any) -> Evaluation:
     """The loss of a network on samples, and its accuracy where they have classes.
 
+    Targets of 0 and 1 are taken for classes, but for those of a Part that has no labels, where the
+    network knows no classes either: that is a regression.
+
     Parameters
     ----------
     net : Network
@@ -88,17 +91,23 @@ def evaluate(net: Network, data: Any) -> Evaluation:
     4
     """
     batch = net.batch(*as_pair(data))
-    return score(net, batch.x, batch.y)
+    numbers = isinstance(data, Part) and data.labels is None and net.classes is None
+    return score(net, batch.x, batch.y, numbers=numbers)
 
 
-def score(net: Network, x: Array, y: Array, engine: str = "reference") -> Evaluation:
-    """:func:`evaluate` on network inputs that are checked and scaled already."""
+def score(
+    net: Network, x: Array, y: Array, engine: str = "reference", *, numbers: bool = False
+) -> Evaluation:
+    """:func:`evaluate` on network inputs that are checked and scaled already.
+
+    ``numbers`` says that the targets are no classes, even if each of them is 0 or 1.
+    """
     architecture = net.architecture
     z, a = get_engine(engine).output(architecture, net.parameters, x)
     last = architecture.activation(architecture.n_layers)
     loss = float(loss_terms(net.loss, last, z, a, y).sum()) / len(y)
     targets = as_numpy(y)
-    labels = labels_of(targets)
+    labels = None if numbers else labels_of(targets)
     if labels is not None:
         predicted = classify(a)
         accuracy = float((predicted == labels).mean())

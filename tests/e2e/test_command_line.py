@@ -94,6 +94,13 @@ def test_a_line_that_is_typed_wrong_is_answered_by_one(
     assert message in ran.err
 
 
+def test_what_the_system_refuses_is_an_error_like_any_other(cli: Any) -> None:
+    ran = cli("show", "x" * 5000)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+
+
 def test_memory_that_is_not_there_is_an_error_like_any_other(
     cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,17 @@ def test_numbers_are_judged_in_their_own_unit(cli: Any, houses: Path) -> None:
     assert len(ran.out.splitlines()) == 2
 
 
+def test_numbers_that_are_all_0_or_1_are_numbers_all_the_same(cli: Any, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((50, 2))
+    lines = ["a,b,y", *(f"{a:.3f},{b:.3f},{int(a > 0)}" for a, b in x)]
+    (tmp_path / "steps.csv").write_text("\n".join(lines))
+    train = ("train", "steps.csv", "--task", "regression", "--save", "steps.safetensors")
+    assert json.loads(cli(*train, "--json").out)["result"]["accuracy"] is None
+    found = _json(cli, "steps.safetensors", "steps.csv")
+    assert found["accuracy"] is None
+    assert found["r2"] is not None
+
+
 WRONG = {
     "no model": ("none.safetensors flowers.csv", "none.safetensors cannot be read"),
     "a table for a model": ("flowers.csv flowers.csv", "is no model file"),

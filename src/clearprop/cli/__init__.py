@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Typer knows --debug for its help alone: here it may stand before or after the command.
         left = [argument for argument in given if argument != "--debug"]
         code = _app(left)(left, prog_name="clearprop", standalone_mode=False)
-    except (ClearpropError, UsageError, MemoryError) as error:
+    except (ClearpropError, UsageError, MemoryError, OSError) as error:
         if debug:
             traceback.print_exc()
         complain(_message(error))

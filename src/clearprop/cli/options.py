@@ -7,9 +7,21 @@ import typer
 
 from clearprop.datasets import DATASETS
 
-__all__ = ["PARTS", "Data", "Json", "Model", "Seed", "Target", "TestFraction", "ValidationFraction"]
+__all__ = [
+    "DATA",
+    "JSON_HELP",
+    "PARTS",
+    "Data",
+    "Json",
+    "Model",
+    "Seed",
+    "Target",
+    "TestFraction",
+    "ValidationFraction",
+]
 
 DATA = "Data"
+JSON_HELP = "Print one JSON object, and nothing else, on standard output."
 
 #: The parts of a data set that a command can be asked to use.
 PARTS = ("train", "validation", "test", "all")
@@ -33,7 +45,7 @@ Model = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON object, and nothing else, on standard output."),
+    typer.Option("--json", help=JSON_HELP),
 ]
 Target = Annotated[
     list[str] | None,

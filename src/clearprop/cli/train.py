@@ -10,7 +10,7 @@ from clearprop.activations import ACTIVATIONS, get_activation
 from clearprop.cli import defaults
 from clearprop.cli.console import INTERRUPTED, complain
 from clearprop.cli.destinations import check_destination
-from clearprop.cli.options import DATA, Data, Json, Target
+from clearprop.cli.options import DATA, JSON_HELP, Data, Target
 from clearprop.datasets import load
 from clearprop.errors import NonFiniteError
 from clearprop.initializers import INITIALIZERS, get_initializer
@@ -129,7 +129,8 @@ def train(
             panel=LEARNING,
             metavar="N",
             help="How often every sample is used.",
-            default=f"what makes {defaults.UPDATES:,} updates, at least {defaults.FEWEST_EPOCHS}",
+            default=f"what makes {defaults.UPDATES:,} updates, but {defaults.FEWEST_EPOCHS} to "
+            f"{defaults.MOST_EPOCHS}",
         ),
     ] = None,
     batch_size: Annotated[
@@ -156,11 +157,15 @@ def train(
     # --- what holds it back ---
     l2: Annotated[
         float,
-        typer.Option("--l2", metavar="LAMBDA", help="Weight decay.", rich_help_panel=RESTRAINT),
+        typer.Option(
+            "--l2", metavar="LAMBDA", help="Adds λ/2n Σw² to the loss.", rich_help_panel=RESTRAINT
+        ),
     ] = 0.0,
     l1: Annotated[
         float,
-        typer.Option("--l1", metavar="LAMBDA", help="The L1 penalty.", rich_help_panel=RESTRAINT),
+        typer.Option(
+            "--l1", metavar="LAMBDA", help="Adds λ/n Σ|w| to the loss.", rich_help_panel=RESTRAINT
+        ),
     ] = 0.0,
     dropout: Annotated[
         float,
@@ -263,7 +268,7 @@ def train(
             panel=RESULT, metavar="FILE", help="Draw learning curves: a name.png, .svg or .pdf."
         ),
     ] = None,
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help=JSON_HELP, rich_help_panel=RESULT)] = False,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Only the result, and no bar.", rich_help_panel=RESULT),
