@@ -9,6 +9,7 @@ same names a compiled meaning, so a definition need never be written twice.
 
 import functools
 import math
+import sys
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, TypeAlias, TypeGuard
@@ -29,11 +30,13 @@ __all__ = [
     "concat_columns",
     "concat_flat",
     "copied",
+    "dense",
     "erf",
     "exp",
     "expm1",
     "is_array",
     "is_number",
+    "is_sparse",
     "is_whole_number",
     "log",
     "log1p",
@@ -61,6 +64,18 @@ FLOAT_DTYPES = ("float32", "float64")
 def is_array(value: object) -> bool:
     """Whether ``value`` is an array of a library that clearprop can compute with."""
     return isinstance(value, np.ndarray) or array_api_compat.is_array_api_obj(value)
+
+
+def is_sparse(value: object) -> bool:
+    """Whether ``value`` is a SciPy sparse array or matrix."""
+    # Nothing can be one before SciPy's module is loaded, and loading it would take time.
+    scipy_sparse = sys.modules.get("scipy.sparse")
+    return scipy_sparse is not None and bool(scipy_sparse.issparse(value))
+
+
+def dense(value: Array) -> Array:
+    """A sparse array in full; any other as it is."""
+    return value.toarray() if is_sparse(value) else value
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -107,7 +122,7 @@ def _numpy() -> ModuleType:
 
 def asarray_like(value: Any, like: Array) -> Array:
     """``value`` as an array of the library, device and dtype of ``like``."""
-    if isinstance(like, np.ndarray):
+    if isinstance(like, np.ndarray) or is_sparse(like):
         return np.asarray(value, dtype=like.dtype)
     xp = namespace(like)
     # A PyTorch tensor warns when it would share a read-only NumPy buffer: give it its own.
@@ -133,7 +148,8 @@ def _on_device(value: Array) -> bool:
 def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None = None) -> Array:
     """``value`` as a batch of shape (m, ``width``), rows being samples, checked.
 
-    An array keeps its library; anything else (a list, a data frame) becomes a NumPy array.
+    An array keeps its library, a SciPy sparse array stays sparse (as CSR); anything else (a list,
+    a data frame) becomes a NumPy array.
 
     Raises
     ------
@@ -147,7 +163,9 @@ def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None 
     array([[1., 2.],
            [3., 4.]])
     """
-    own = isinstance(value, np.ndarray) or not is_array(value)
+    if is_sparse(value):
+        value = _as_csr(value, name, dtype)
+    own = isinstance(value, np.ndarray) or not (is_array(value) or is_sparse(value))
     array = as_numbers(value, name) if own else value
     given = tuple(array.shape)
     if len(given) != 2:
@@ -164,6 +182,13 @@ def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None 
         )
     if rows is not None and given[0] != rows:
         raise InputError(f"{name} has {given[0]} rows; expected {rows}, one for each sample of X")
+    if is_sparse(array):
+        if not all_finite(array):
+            raise InputError(
+                f"{name} holds NaN or infinity; expected numbers that are finite in {dtype}: "
+                "remove or fill in such samples first"
+            )
+        return array
     xp = namespace(array)
     if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
         raise InputError(f"{name} has dtype {array.dtype}; expected real numbers")
@@ -179,6 +204,20 @@ def as_batch(value: Any, *, name: str, width: int, dtype: str, rows: int | None 
             f"numbers that are finite in {dtype}: remove or fill in such samples first"
         )
     return batch
+
+
+def _as_csr(value: Any, name: str, dtype: str) -> Array:
+    """A sparse array by rows, each with its columns in order and none of them twice."""
+    from scipy.sparse import csr_array
+
+    if value.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {value.dtype}; expected real numbers")
+    with np.errstate(over="ignore"):  # too large for float32: found afterwards
+        rows = csr_array(value, dtype=dtype)
+    if rows is value or np.shares_memory(rows.data, value.data):
+        rows = rows.copy()
+    rows.sum_duplicates()
+    return rows
 
 
 def as_numbers(value: Any, name: str) -> NDArray[Any]:
@@ -203,7 +242,15 @@ def as_numbers(value: Any, name: str) -> NDArray[Any]:
 
 
 def copied(value: Array) -> Array:
-    """A copy that shares no memory with ``value``, and in PyTorch no history of gradients."""
+    """A copy that shares no memory with ``value``, and in PyTorch no history of gradients.
+
+    A NumPy array that owns its memory and cannot be written to, as the parts of a data set are, is
+    as good as a copy.
+    """
+    if isinstance(value, np.ndarray) and value.flags.owndata and not value.flags.writeable:
+        return value
+    if is_sparse(value):
+        return value.copy()
     if array_api_compat.is_torch_array(value):
         value = value.detach()
     return namespace(value).asarray(value, copy=True)
@@ -211,6 +258,7 @@ def copied(value: Array) -> Array:
 
 def all_finite(value: Array) -> bool:
     """Whether no element is NaN or infinite."""
+    value = value.data if is_sparse(value) else value
     xp = namespace(value)
     return bool(xp.all(xp.isfinite(value)))
 
@@ -339,7 +387,7 @@ def concat_columns(parts: list[Array]) -> Array:
 
 def take_rows(z: Array, rows: NDArray[np.intp]) -> Array:
     """The given samples, in the given order."""
-    if isinstance(z, np.ndarray):
+    if isinstance(z, np.ndarray) or is_sparse(z):
         return z[rows]
     xp = namespace(z)
     return xp.take(z, xp.asarray(rows, device=array_api_compat.device(z)), axis=0)

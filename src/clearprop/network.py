@@ -8,8 +8,16 @@ from numpy.typing import NDArray
 
 from clearprop.activations import Activation
 from clearprop.architecture import Architecture, design
-from clearprop.arrays import FLOAT_DTYPES, Array, as_batch, as_numbers, asarray_like, copied
-from clearprop.engines import Batch, get_engine
+from clearprop.arrays import (
+    FLOAT_DTYPES,
+    Array,
+    as_batch,
+    as_numbers,
+    asarray_like,
+    copied,
+    is_sparse,
+)
+from clearprop.engines import Batch, choose_engine, get_engine
 from clearprop.errors import InputError
 from clearprop.initializers import get_initializer
 from clearprop.layered import Layered, LayeredViews
@@ -199,7 +207,15 @@ class Network:
         x = self.inputs(X)
         return get_engine("reference").output(self.architecture, self.parameters, x)[1]
 
-    def backprop(self, X: Any, Y: Any, *, sample_weight: Any = None, keep: str = "all") -> Trace:
+    def backprop(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        sample_weight: Any = None,
+        keep: str = "all",
+        engine: Any = "reference",
+    ) -> Trace:
         """One forward and one backward pass.
 
         Parameters
@@ -212,6 +228,8 @@ class Network:
             Non-negative weights; losses and gradients are weighted means.
         keep : str
             What the Trace retains: ``"all"``, ``"gradients"`` or ``"nothing"`` (the loss).
+        engine : str or Engine
+            What computes the pass.
 
         Raises
         ------
@@ -219,13 +237,18 @@ class Network:
             For a wrong shape or dtype, no samples, NaN or infinity.
         """
         check_keep(keep)
-        return get_engine("reference").trace(
-            self.architecture, self.parameters, self.batch(X, Y, sample_weight), keep
-        )
+        batch = self.batch(X, Y, sample_weight)
+        chosen = choose_engine(engine, self.architecture, self.dtype, batch.x)
+        return chosen.trace(self.architecture, self.parameters, batch, keep)
 
     def inputs(self, X: Any) -> Array:
         """a^1 of shape (m, n_1): X checked, scaled, and in the network's dtype."""
         x = as_batch(X, name="X", width=self.sizes[0], dtype=self.dtype)
+        if self.scaling is not None and is_sparse(x):
+            raise InputError(
+                f"X is sparse and the network scales its inputs ({self.scaling.kind}), which would "
+                "fill it; expected a network without scaling, or X.toarray()"
+            )
         return x if self.scaling is None else self.scaling.apply(x)
 
     def batch(self, X: Any, Y: Any, sample_weight: Any = None) -> Batch:

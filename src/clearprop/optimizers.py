@@ -11,7 +11,6 @@ lengths. SciPy provides it.
 To add one, add a class here and a row to :data:`OPTIMIZERS`.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -38,7 +37,8 @@ __all__ = [
 ]
 
 Slots = tuple[Array, ...]
-Constants = tuple[float, ...]
+# Numbers, or arrays of them with one for each of several steps.
+Constants = tuple[Any, ...]
 
 
 @dataclass
@@ -88,8 +88,16 @@ class Optimizer:
         """The state before the first step: every slot is zero."""
         return OptimizerState(tuple(np.zeros_like(parameters) for _ in range(self.slots)))
 
-    def constants(self, rate: float, step: int) -> Constants:
-        """The numbers of one step that are the same for every parameter; ``step`` counts from 1."""
+    def constants(self, rate: Any, step: Any) -> Constants:
+        """The numbers of a step that are the same for every parameter.
+
+        Parameters
+        ----------
+        rate : float, or array
+            The learning rate of the step, or those of several steps.
+        step : int, or array
+            Which step it is, counted from 1.
+        """
         return (rate,)
 
     @staticmethod
@@ -161,7 +169,7 @@ class Momentum(Optimizer):
         super().__post_init__()
         require(self, "momentum", "from 0 to below 1", lambda share: 0 <= share < 1)
 
-    def constants(self, rate: float, step: int) -> Constants:
+    def constants(self, rate: Any, step: Any) -> Constants:
         """η, μ."""
         return rate, self.momentum
 
@@ -208,7 +216,7 @@ class AdaGrad(Optimizer):
         super().__post_init__()
         require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
-    def constants(self, rate: float, step: int) -> Constants:
+    def constants(self, rate: Any, step: Any) -> Constants:
         """η, ε."""
         return rate, self.epsilon
 
@@ -244,7 +252,7 @@ class RMSProp(Optimizer):
         require(self, "decay", "from 0 to below 1", lambda share: 0 <= share < 1)
         require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
-    def constants(self, rate: float, step: int) -> Constants:
+    def constants(self, rate: Any, step: Any) -> Constants:
         """η, ρ, ε."""
         return rate, self.decay, self.epsilon
 
@@ -282,13 +290,13 @@ class Adam(Optimizer):
         require(self, "beta2", "from 0 to below 1", lambda share: 0 <= share < 1)
         require(self, "epsilon", "above 0", lambda epsilon: epsilon > 0)
 
-    def constants(self, rate: float, step: int) -> Constants:
+    def constants(self, rate: Any, step: Any) -> Constants:
         """η/(1-β₁ᵗ), β₁, β₂, 1/√(1-β₂ᵗ), ε, and the weight decay factor 1."""
         return (
             rate / (1 - self.beta1**step),
             self.beta1,
             self.beta2,
-            1 / math.sqrt(1 - self.beta2**step),
+            (1 - self.beta2**step) ** -0.5,
             self.epsilon,
             1.0,
         )
@@ -320,7 +328,7 @@ class AdamW(Adam):
         super().__post_init__()
         require(self, "weight_decay", "at least 0", lambda decay: decay >= 0)
 
-    def constants(self, rate: float, step: int) -> Constants:
+    def constants(self, rate: Any, step: Any) -> Constants:
         """Adam's, with the weight decay factor 1 - ηλ."""
         return (*super().constants(rate, step)[:-1], 1 - rate * self.weight_decay)
 

@@ -171,13 +171,13 @@ class Dropout:
         p = self.probabilities[layer]
         count = np.arange(first_row * width, (first_row + rows) * width, dtype=np.uint64)
         with np.errstate(over="ignore"):  # arithmetic is modulo 2**64
-            key = _split_mix(_split_mix(np.uint64(self.seed) + np.uint64(step)) + np.uint64(layer))
-        uniform = (_split_mix(key + count) >> np.uint64(11)) * 2.0**-53
+            key = split_mix(split_mix(np.uint64(self.seed) + np.uint64(step)) + np.uint64(layer))
+        uniform = (split_mix(key + count) >> np.uint64(11)) * 2.0**-53
         kept = np.where(uniform >= p, 1 / (1 - p), 0.0)
         return kept.reshape(rows, width).astype(dtype)
 
 
-def _split_mix(state: Any) -> Any:
+def split_mix(state: Any) -> Any:
     """One output of SplitMix64 for each 64-bit state; arithmetic is modulo 2**64."""
     with np.errstate(over="ignore"):
         z = state + np.uint64(0x9E3779B97F4A7C15)

@@ -9,7 +9,7 @@ To add one, add a class here and a row to :data:`SCHEDULES`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from clearprop.arrays import is_number, is_whole_number
 from clearprop.errors import InputError, unknown_name
@@ -46,6 +46,9 @@ class Schedule:
     """
 
     initial: float
+
+    # Whether the rate changes within an epoch, and not only from one to the next.
+    within_epochs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(self, "initial", "above 0", lambda rate: rate > 0)
@@ -145,6 +148,8 @@ class Cosine(Schedule):
     >>> schedule.rate(1, 10), schedule.rate(2, 10), round(schedule.rate(6, 10), 12)
     (0.5, 1.0, 0.5)
     """
+
+    within_epochs: ClassVar[bool] = True
 
     warmup: float = 0.0
     final: float = 0.0

@@ -10,6 +10,7 @@ from clearprop.arrays import (
     Array,
     all_finite,
     concat_columns,
+    dense,
     max_last,
     maximum,
     sqrt,
@@ -183,7 +184,7 @@ class Trace:
             Unless made with ``keep="all"``.
         """
         delta = self.delta[layer]
-        return delta[:, :, None] * self.a[layer - 1][:, None, :]
+        return delta[:, :, None] * dense(self.a[layer - 1])[:, None, :]
 
     def sample_gradient_norms(self, layer: int | None = None) -> Array:
         r"""The Euclidean norm of each sample's gradient, shape (m,), without forming it.
@@ -211,12 +212,12 @@ class Trace:
         True
         """
         if layer is not None:
-            return (_norms(self.delta[layer]) * _norms(self.a[layer - 1]))[:, 0]
+            return (_norms(self.delta[layer]) * _norms(dense(self.a[layer - 1])))[:, 0]
         # Each layer adds ‖δ‖‖a‖ for its weights and ‖δ‖ for its biases.
         parts = [
             _norms(delta) * factor
             for i, delta in self.delta.items()
-            for factor in (_norms(self.a[i - 1]), 1.0)
+            for factor in (_norms(dense(self.a[i - 1])), 1.0)
         ]
         return _norms(concat_columns(parts))[:, 0]
 

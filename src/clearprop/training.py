@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearprop.arrays import Array, as_numbers, as_numpy, is_whole_number
+from clearprop.arrays import Array, as_numbers, as_numpy, is_sparse, is_whole_number
 from clearprop.datasets import Dataset
-from clearprop.engines import Batch, Engine, Job, get_engine
+from clearprop.engines import Batch, Engine, Job, choose_engine
 from clearprop.errors import InputError, NonFiniteError
 from clearprop.evaluation import Evaluation, as_pair, score
 from clearprop.history import EpochReport, History
@@ -143,12 +143,12 @@ class Training(Iterator[Step]):
                 validation_data = data.validation
             data = data.train
         batch = net.batch(*as_pair(data), sample_weight)
+        self.engine = choose_engine(engine, net.architecture, net.dtype, batch.x)
         n = len(batch.y)
         if batch_size is not None:
             _check_count("batch_size", batch_size)
         self.net = net
         self.epochs = _check_count("epochs", epochs)
-        self.engine = get_engine(engine)
         self.batch_size = n if batch_size is None or full_batch else min(batch_size, n)
         self.batches = math.ceil(n / self.batch_size)
         self.evaluate_training = evaluate_training
@@ -187,6 +187,11 @@ class Training(Iterator[Step]):
                 architecture, dropout, int(stream(seed, "dropout").generate_state(1, np.uint64)[0])
             ),
         )
+        if is_sparse(batch.x) and self.job.dropout and 1 in self.job.dropout.probabilities:
+            raise InputError(
+                "dropout names layer 1, the input, which is sparse; expected dropout in hidden "
+                "layers only, or X.toarray()"
+            )
         if full_batch and (self.job.dropout or clip_norm or clip_value):
             raise InputError(
                 "L-BFGS compares the cost at several points and chooses its own step lengths; "
@@ -246,7 +251,7 @@ class Training(Iterator[Step]):
             losses, counts = [], []
             for first in range(0, self.batches, steps):
                 last = min(first + steps, self.batches)
-                rates = np.array([self._rate(epoch, batch) for batch in range(first, last)])
+                rates = self._rates(epoch, first, last)
                 rows = order[first * size : last * size]
                 outcome = self.engine.run(job, rows, size, rates, self.keep)
                 if outcome.failed is not None:
@@ -272,10 +277,13 @@ class Training(Iterator[Step]):
                     report,
                 )
 
-    def _rate(self, epoch: int, batch: int) -> float:
-        """The learning rate of a step; the epoch counts from 1 and the batch from 0."""
-        passed = epoch - 1 + batch / self.batches
-        return self.job.optimizer.schedule.rate(passed, self.epochs, self._plateaus.count)
+    def _rates(self, epoch: int, first: int, last: int) -> NDArray[np.float64]:
+        """The learning rates of steps first … last - 1 of an epoch, which counts from 1."""
+        schedule, plateaus = self.job.optimizer.schedule, self._plateaus.count
+        if not schedule.within_epochs:
+            return np.full(last - first, schedule.rate(epoch - 1, self.epochs, plateaus))
+        times = epoch - 1 + np.arange(first, last) / self.batches
+        return np.array([schedule.rate(t, self.epochs, plateaus) for t in times.tolist()])
 
     def _lbfgs(self) -> Generator[Step]:
         """The whole training set at once; SciPy finds the next point."""
@@ -394,7 +402,7 @@ def train(
     freeze: Sequence[str] | str = (),
     early_stopping: EarlyStopping | int | None = None,
     keep: str = "nothing",
-    engine: str | Engine = "reference",
+    engine: str | Engine = "auto",
     history: History | None = None,
 ) -> Training:
     r"""Train a network, step by step: a generator with one :class:`Step` per update.
@@ -440,7 +448,8 @@ def train(
     keep : str
         What each step's Trace retains: ``"nothing"`` (there is none), ``"gradients"``, ``"all"``.
     engine : str or Engine
-        What computes the passes.
+        What computes the passes: ``"compiled"``, ``"reference"``, an engine, or ``"auto"``, the
+        compiled one wherever it can. ``history.engine`` names the one that did.
     history : History, optional
         Where the reports go; an earlier one is gone on with.
 

@@ -95,7 +95,7 @@ def test_it_says_what_it_does_and_what_came_of_it(cli: Any) -> None:
         "learning curves drawn in curves.png",
     ):
         assert line in ran.out.splitlines()
-    assert "with the reference engine" in ran.out
+    assert "with the compiled engine" in ran.out
     assert " of 200 test samples), loss " in ran.out
     assert "\x1b" not in ran.out  # no colour where nobody sees it
     assert cp.load("net.safetensors").sizes == (2, 8, 2)

@@ -174,7 +174,7 @@ CASES = {
     "a negative min_delta": (lambda: cp.EarlyStopping(3, -1), "min_delta is -1", "at least 0"),
     "keep in training": (train(keep="some"), "keep is 'some'", "one of nothing, gradients, all"),
     "an unknown engine": (train(engine="warp"), "unknown engine 'warp'", "Known: reference"),
-    "an engine that is none": (train(engine=3), "given 3", "an engine is a name (reference"),
+    "an engine that is none": (train(engine=3), "an engine is 3", "expected a name (reference"),
     "a list as history": (train(history=[]), "history is []", "a History, or None"),
     "dropout with L-BFGS": (
         train(optimizer="lbfgs", dropout=0.5), "L-BFGS", "no dropout and no clipping with it",

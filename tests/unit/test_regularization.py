@@ -324,7 +324,7 @@ def test_the_masks_of_a_step_are_in_its_trace():
         trace = step.trace
         assert list(trace.masks) == [1, 2]
         assert set(np.unique(trace.masks[2])) <= {0.0, 2.0}
-        assert np.array_equal(trace.a[2], np.tanh(trace.z[2]) * trace.masks[2])
+        np.testing.assert_allclose(trace.a[2], np.tanh(trace.z[2]) * trace.masks[2], rtol=1e-14)
         silent = trace.masks[1] == 0
         assert (trace.a[1][silent] == 0).all()
         assert (trace.a[1][~silent] != 0).all()

@@ -58,7 +58,7 @@ def test_the_steps_of_a_run():
     assert [s.report is not None for s in steps] == [False, False, True] * 2
     assert [s.report.epoch for s in steps if s.report] == [1, 2]
     assert run.history.stopped is None
-    assert run.history.engine == "reference"
+    assert run.history.engine == "compiled"
 
 
 def test_every_sample_is_used_once_an_epoch_and_the_last_smaller_batch_too():
@@ -78,9 +78,8 @@ def test_an_update_uses_only_the_gradient_taken_before_it(optimizer):
     net, record = network(), cp.optimizers.get_optimizer(optimizer)
     p = net.parameters.copy()
     state = record.init(p)
-    for step in cp.train(
-        net, DATA, epochs=2, batch_size=4, optimizer=optimizer, seed=0, keep="all"
-    ):
+    run = {"epochs": 2, "batch_size": 4, "seed": 0, "keep": "all", "engine": "reference"}
+    for step in cp.train(net, DATA, optimizer=optimizer, **run):
         assert np.array_equal(step.trace.parameters, p)
         again = network()
         again.parameters[:] = p
@@ -101,7 +100,8 @@ def test_a_batch_larger_than_the_data_and_none_are_the_whole():
 
 def test_full_batch_gradient_descent_by_hand():
     net, twin = network(), network()
-    cp.fit(net, DATA, epochs=3, batch_size=None, optimizer=cp.SGD(0.5), shuffle=False)
+    run = {"epochs": 3, "batch_size": None, "optimizer": cp.SGD(0.5), "shuffle": False}
+    cp.fit(net, DATA, **run, engine="reference")
     for _ in range(3):
         twin.parameters -= 0.5 * twin.backprop(X, Y).gradient
     assert np.array_equal(net.parameters, twin.parameters)
@@ -444,9 +444,8 @@ def test_ctrl_c_in_the_middle_of_a_step_leaves_whole_steps():
     net, twin = network(), network()
     with pytest.raises(KeyboardInterrupt):
         trained(net, engine=Interrupted())
-    four = itertools.islice(
-        cp.train(twin, DATA, epochs=3, batch_size=4, optimizer=cp.SGD(0.5), seed=2), 4
-    )
+    run = {"epochs": 3, "batch_size": 4, "optimizer": cp.SGD(0.5), "seed": 2}
+    four = itertools.islice(cp.train(twin, DATA, **run, engine="reference"), 4)
     assert len(list(four)) == 4
     assert np.array_equal(net.parameters, twin.parameters)
 

@@ -125,7 +125,7 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What the model file remembers: plain values, and no time or place."""
         data, settings = self.dataset, dict(self.settings)
-        del settings["optimizer"]
+        del settings["optimizer"], settings["engine"]
         return {
             "data": {
                 "name": data.name,

@@ -13,6 +13,7 @@ from clearprop.cli.destinations import check_destination
 from clearprop.cli.options import DATA, JSON_HELP, Data, Target
 from clearprop.datasets import load
 from clearprop.errors import NonFiniteError
+from clearprop.engines import ENGINES
 from clearprop.initializers import INITIALIZERS, get_initializer
 from clearprop.losses import LOSSES, get_loss
 from clearprop.optimizers import OPTIMIZERS
@@ -145,6 +146,14 @@ def train(
             rich_help_panel=LEARNING,
         ),
     ] = 0,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"What computes: {', '.join(ENGINES)}, or auto, the fastest that can.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = "auto",
     threads: Annotated[
         int,
         typer.Option(
@@ -351,6 +360,7 @@ def train(
         "clip_value": clip_value,
         "freeze": freeze or [],
         "early_stopping": early_stopping,
+        "engine": engine,
     }
     scaled = defaults.scales_targets(target_scaling, dataset.task, output, freeze)
     run = Run(net, dataset, source, settings, initializer, scaled, threads)

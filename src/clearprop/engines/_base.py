@@ -78,6 +78,8 @@ class Job:
         ``state`` is replaced at each step.
     rules : StepRules
     dropout : Dropout or None
+    plan : object
+        What an engine wants to find again at the next steps; nobody else's business.
     """
 
     architecture: Architecture
@@ -89,6 +91,7 @@ class Job:
     state: OptimizerState
     rules: StepRules
     dropout: Dropout | None
+    plan: Any = None
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """The samples of the given rows, with the dropout masks of the coming step."""
@@ -139,6 +142,10 @@ class Engine(ABC):
     """Computes passes. ``name`` is what ``engine=`` calls it."""
 
     name: str
+
+    def refuses(self, architecture: Architecture, dtype: str, x: Array) -> str | None:
+        """Why it cannot compute with such a network and input; None where it can."""
+        return None
 
     @abstractmethod
     def output(
