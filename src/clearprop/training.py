@@ -582,13 +582,20 @@ def _order_of(
 
     def own(epoch: int) -> NDArray[np.intp]:
         order = as_numbers(shuffle(epoch), f"what shuffle({epoch}) gave")
-        if order.shape != (n,) or not np.array_equal(np.sort(order), np.arange(n)):
+        if order.shape != (n,) or not _is_permutation(order):
             raise InputError(
                 f"shuffle({epoch}) gave {_brief(order)}; expected a permutation of 0 … {n - 1}"
             )
         return order.astype(np.intp)
 
     return own
+
+
+def _is_permutation(order: NDArray[Any]) -> bool:
+    whole = order.astype(np.intp)
+    if not np.array_equal(whole, order) or whole.min() < 0 or whole.max() >= len(whole):
+        return False
+    return bool((np.bincount(whole, minlength=len(whole)) == 1).all())
 
 
 def _brief(order: NDArray[Any]) -> str:

@@ -12,8 +12,8 @@ from clearprop.cli.console import INTERRUPTED, complain
 from clearprop.cli.destinations import check_destination
 from clearprop.cli.options import DATA, JSON_HELP, Data, Target
 from clearprop.datasets import load
-from clearprop.errors import NonFiniteError
 from clearprop.engines import ENGINES
+from clearprop.errors import NonFiniteError
 from clearprop.initializers import INITIALIZERS, get_initializer
 from clearprop.losses import LOSSES, get_loss
 from clearprop.optimizers import OPTIMIZERS

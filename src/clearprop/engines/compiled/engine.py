@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ class CompiledEngine(Engine):
             keys=np.zeros((1, architecture.n_layers), np.uint64),
         )
         plan.go(0, 1)
-        gradient = plan.take(plan.gradient)
+        gradient = plan.layout.take(plan.gradient)
         return Sums(
             count,
             float(losses[0]) * (count or 1.0),
@@ -134,20 +135,20 @@ class CompiledEngine(Engine):
         traces: list[Trace] = []
         if keep == "nothing":
             finite = plan.go(0, n)
+            parameters, slots = plan.take()
         else:
-            finite = True
+            finite, parameters, slots = True, job.parameters.copy(), job.state.slots
             for s in range(n):
-                before = plan.take(plan.parameters)
                 finite = plan.go(s, s + 1) and finite
-                if finite:
-                    rows = order[s * batch_size : (s + 1) * batch_size]
-                    traces.append(_trace(plan, job, rows, keep, losses[s], counts[s], before))
-        parameters, *slots = (plan.take(vector) for vector in (plan.parameters, *plan.slots))
+                rows = order[s * batch_size : (s + 1) * batch_size]
+                traces.append(_trace(plan, job, rows, keep, losses[s], counts[s], parameters))
+                parameters, slots = plan.take()
         if not (finite and all(np.isfinite(v).all() for v in (losses, parameters, *slots))):
             # Step by step, to stop where it happened, with the last good parameters.
+            plan.forget()
             return super().run(job, order, batch_size, rates, keep)
         job.parameters[...] = parameters
-        job.state = type(job.state)(tuple(slots), job.state.step + n)
+        job.state = type(job.state)(slots, job.state.step + n)
         return Outcome(losses, counts, traces)
 
     def _check(self, architecture: Architecture, dtype: str, x: Array) -> None:
@@ -264,7 +265,7 @@ def _kept(
 ) -> dict[str, Any]:
     """The fields of a Trace of the last batch."""
     m = x.shape[0]
-    everything = {
+    everything: dict[str, Callable[[], Any]] = {
         "sample_losses": plan.terms[:m].copy,
         "parameters": parameters.copy,
         "z": lambda: plan.seen("z", m),
@@ -289,7 +290,7 @@ def _trace(
     x, y = job.x[rows], job.y[rows]
     weight = None if job.sample_weight is None else job.sample_weight[rows]
     kept = _kept(plan, keep, x, y, weight, parameters)
-    kept["gradient"] = plan.take(plan.gradient)
+    kept["gradient"] = plan.layout.take(plan.gradient)
     if "a" in kept:
         kept["a"] = dict(sorted(kept["a"].items()))
     return Trace(job.architecture, keep=keep, loss=float(loss), count=float(count), **kept)

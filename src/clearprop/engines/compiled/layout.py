@@ -6,6 +6,7 @@ forward product and the gradient both read and write it in order. Rows are padde
 with zeros, which stay zero. Behind the panels lie the biases, padded likewise.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -34,29 +35,54 @@ class Layout:
         Numbers in a vector.
     offsets : list of (int, int)
         For each layer l = 2 … L, where its weights and its biases begin, in numbers.
-    where : array of int, shape (n_parameters,)
-        The place of each parameter of the network's flat vector.
-    total : int
-        How many numbers there are, padding included.
+    total, n_parameters : int
+        How many numbers there are, with padding and without.
     """
 
     def __init__(self, sizes: tuple[int, ...], dtype: str) -> None:
         self.size = np.dtype(dtype).itemsize
-        self.lanes = lanes = machine.VECTOR_BYTES // self.size
+        self.lanes = machine.VECTOR_BYTES // self.size
+        self.sizes = sizes
         self.offsets: list[tuple[int, int]] = []
-        where, at = [], 0
+        self.n_parameters = at = 0
         for n_in, n_out in pairwise(sizes):
             k_pad, n_pad = self.whole(n_in), self.whole(n_out)
             self.offsets.append((at, at + k_pad * n_pad))
-            j = np.arange(n_out)
-            panel, place = np.divmod(j, 2 * lanes)
-            width = np.minimum(n_pad - panel * 2 * lanes, 2 * lanes)
-            start = at + panel * 2 * lanes * k_pad + place
-            where.append((start[:, None] + np.arange(n_in)[None, :] * width[:, None]).ravel())
-            where.append(at + k_pad * n_pad + j)
             at += (k_pad + 1) * n_pad
-        self.where: NDArray[np.intp] = np.concatenate(where)
+            self.n_parameters += (n_in + 1) * n_out
         self.total = at
+
+    def put(self, flat: NDArray[Any], buffer: NDArray[Any]) -> None:
+        """Copy a flat vector of the network, shape (n_parameters,), to its places in a buffer."""
+        for part, place in self._pairs(flat, buffer):
+            place[...] = part
+
+    def take(self, buffer: NDArray[Any]) -> NDArray[Any]:
+        """The flat vector, shape (n_parameters,), out of its places in a buffer."""
+        flat = np.empty(self.n_parameters, buffer.dtype)
+        for part, place in self._pairs(flat, buffer):
+            part[...] = place
+        return flat
+
+    def _pairs(
+        self, flat: NDArray[Any], buffer: NDArray[Any]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Views of the same numbers in both: the weights panel by panel, and the biases."""
+        start = 0
+        for (n_in, n_out), (weights, biases) in zip(
+            pairwise(self.sizes), self.offsets, strict=True
+        ):
+            W = flat[start : start + n_in * n_out].reshape(n_out, n_in)
+            start += n_in * n_out
+            k_pad, n_pad = self.whole(n_in), self.whole(n_out)
+            for first in range(0, n_out, 2 * self.lanes):
+                width = min(2 * self.lanes, n_pad - first)
+                at = weights + first * k_pad
+                panel = buffer[at : at + k_pad * width].reshape(k_pad, width)
+                rows = W[first : first + width]
+                yield rows, panel[:n_in, : len(rows)].T
+            yield flat[start : start + n_out], buffer[biases : biases + n_out]
+            start += n_out
 
     def whole(self, n: int) -> int:
         """n in whole vectors."""

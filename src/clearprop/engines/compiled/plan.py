@@ -174,6 +174,8 @@ class Plan:
                 rule = _rule(optimizer, rules, dtype, of_weights=of_weights, keep=keep)
                 run[name] = cache.load(rule, f"{type(optimizer).__name__}, {name}")
             self._freeze(rules)
+        self._taken: NDArray[Any] | None = None
+        self._slots_taken: tuple[NDArray[Any] | None, ...] = (None,) * len(self.slots)
 
     def _buffer(self, n: int, dtype: Any = None) -> tuple[NDArray[Any], int]:
         buffer = aligned(n, self.dtype if dtype is None else dtype)
@@ -270,15 +272,24 @@ class Plan:
 
     def put(self, parameters: NDArray[Any], slots: tuple[NDArray[Any], ...]) -> None:
         """Take the parameters and the optimizer's state into the plan's layout."""
-        self.parameters[self.layout.where] = parameters
-        for slot, value in zip(self.slots, slots, strict=True):
-            slot[self.layout.where] = value
-        transpose_all(self.like, self.layers)
+        # Where nobody has touched them since the last step, they are there already.
+        if self._taken is None or not np.array_equal(parameters, self._taken):
+            self.layout.put(parameters, self.parameters)
+            transpose_all(self.like, self.layers)
+        for slot, value, taken in zip(self.slots, slots, self._slots_taken, strict=True):
+            if value is not taken:
+                self.layout.put(value, slot)
 
-    def take(self, buffer: NDArray[Any]) -> NDArray[Any]:
-        """A vector laid out as the parameters, as a flat vector of the network."""
-        flat: NDArray[Any] = buffer[self.layout.where]
-        return flat
+    def take(self) -> tuple[NDArray[Any], tuple[NDArray[Any], ...]]:
+        """The parameters and the optimizer's state, as flat vectors of the network."""
+        parameters = self.layout.take(self.parameters)
+        slots = tuple(map(self.layout.take, self.slots))
+        self._taken, self._slots_taken = parameters, slots
+        return parameters, slots
+
+    def forget(self) -> None:
+        """What was taken is not what the optimizer goes on with."""
+        self._taken, self._slots_taken = None, (None,) * len(self.slots)
 
     def point_at(
         self,
