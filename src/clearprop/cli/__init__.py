@@ -29,16 +29,15 @@ COMMANDS = {
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
-def _app(arguments: Sequence[str]) -> typer.Typer:
-    """The application; of its commands, only one that is asked for is imported."""
+def _app(command: str | None) -> typer.Typer:
+    """The program; or one command as a program of its own, so that no other is imported."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    if command is not None:
+        app.command()(getattr(import_module(f"clearprop.cli.{command}"), command))
+        return app
     app.callback(invoke_without_command=True)(_root)
     for name, purpose in COMMANDS.items():
-        if name in arguments:
-            command = getattr(import_module(f"clearprop.cli.{name}"), name)
-        else:
-            command = _not_asked_for
-        app.command(name, short_help=purpose)(command)
+        app.command(name, short_help=purpose)(_not_asked_for)
     return app
 
 
@@ -106,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Typer knows --debug for its help alone: here it may stand before or after the command.
         left = [argument for argument in given if argument != "--debug"]
-        code = _app(left)(left, prog_name="clearprop", standalone_mode=False)
+        command = left.pop(0) if left and left[0] in COMMANDS else None
+        program = "clearprop" if command is None else f"clearprop {command}"
+        code = _app(command)(left, prog_name=program, standalone_mode=False)
     except (ClearpropError, UsageError, MemoryError, OSError) as error:
         if debug:
             traceback.print_exc()

@@ -124,8 +124,10 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """What the model file remembers: plain values, and no time or place."""
-        data, settings = self.dataset, dict(self.settings)
-        del settings["optimizer"], settings["engine"]
+        data = self.dataset
+        # Which engine was asked for says less than which it was.
+        apart = ("optimizer", "engine")
+        settings = {name: value for name, value in self.settings.items() if name not in apart}
         return {
             "data": {
                 "name": data.name,

@@ -31,7 +31,7 @@ __all__ = ["Plan", "trace_formulas"]
 
 # From this batch size on, the rows of a batch are copied together.
 _COPY_FROM = 64
-_SPINS = 4000  # of waiting for another thread before the processor is offered to others
+_SPINS = 500  # of waiting for another thread before the processor is offered to others
 
 
 def trace_formulas(architecture: Architecture, dtype: str) -> dict[str, Any]:
