@@ -13,7 +13,7 @@ from clearprop.equations import loss_terms
 from clearprop.errors import InputError
 from clearprop.network import Network
 
-__all__ = ["Evaluation", "as_pair", "classify", "evaluate", "labels_of", "score"]
+__all__ = ["Evaluation", "as_pair", "classify", "evaluate", "holds_numbers", "labels_of", "score"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,12 @@ def evaluate(net: Network, data: Any) -> Evaluation:
     4
     """
     batch = net.batch(*as_pair(data))
-    numbers = isinstance(data, Part) and data.labels is None and net.classes is None
-    return score(net, batch.x, batch.y, numbers=numbers)
+    return score(net, batch.x, batch.y, numbers=holds_numbers(net, data))
+
+
+def holds_numbers(net: Network, data: Any) -> bool:
+    """Whether the targets of ``data`` are numbers even where each of them is 0 or 1."""
+    return isinstance(data, Part) and data.labels is None and net.classes is None
 
 
 def score(

@@ -13,7 +13,7 @@ from clearprop.arrays import Array, as_numbers, as_numpy, is_sparse, is_whole_nu
 from clearprop.datasets import Dataset
 from clearprop.engines import Batch, Engine, Job, choose_engine
 from clearprop.errors import InputError, NonFiniteError
-from clearprop.evaluation import Evaluation, as_pair, score
+from clearprop.evaluation import Evaluation, as_pair, holds_numbers, score
 from clearprop.history import EpochReport, History
 from clearprop.lbfgs import lbfgs_iterations
 from clearprop.network import Network
@@ -142,6 +142,7 @@ class Training(Iterator[Step]):
             if validation_data is None:
                 validation_data = data.validation
             data = data.train
+        self._numbers = holds_numbers(net, data)
         batch = net.batch(*as_pair(data), sample_weight)
         self.engine = choose_engine(engine, net.architecture, net.dtype, batch.x)
         n = len(batch.y)
@@ -345,7 +346,7 @@ class Training(Iterator[Step]):
     def _score(self, x: Array, y: Array) -> Evaluation:
         """How good the network is now; where its numbers overflow, the loss says so."""
         with np.errstate(all="ignore"):
-            return score(self.net, x, y)
+            return score(self.net, x, y, numbers=self._numbers)
 
     def _restore_best(self) -> None:
         if self._best_parameters is not None:

@@ -134,7 +134,8 @@ def test_a_terminal_shows_a_bar_and_then_the_result(tmp_path: Path) -> None:
 
 
 def test_quiet_shows_no_bar(tmp_path: Path) -> None:
-    with _terminal(tmp_path, "train", "moons", "--epochs", "30", "-q") as terminal:
+    arguments = ("train", "moons", "--epochs", "30", "--engine", "reference", "-q")
+    with _terminal(tmp_path, *arguments) as terminal:
         assert terminal.end() == 0
     assert terminal.shown.startswith("accuracy ")
 
@@ -144,7 +145,7 @@ def test_quiet_shows_no_bar(tmp_path: Path) -> None:
     [
         ("show", "digits"),
         ("show", "moons"),
-        ("train", "digits", "--epochs", "1", "--hidden", "4", "-q"),
+        ("train", "digits", "--epochs", "1", "--engine", "reference"),
         ("evaluate", "net.safetensors", "digits"),
         ("show", "net.safetensors"),
     ],
@@ -169,7 +170,7 @@ def _run(folder: Path, *arguments: str, **changes: str) -> "subprocess.Completed
 
 
 def test_a_pipe_gets_neither_colours_nor_a_bar(tmp_path: Path) -> None:
-    ran = _run(tmp_path, "train", "moons", "--epochs", "2")
+    ran = _run(tmp_path, "train", "moons", "--epochs", "2", "--engine", "reference")
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert b"\x1b" not in ran.stdout
     assert b"\r" not in ran.stdout
@@ -204,7 +205,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_the_console_script_is_installed(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("clearprop")
     ran = subprocess.run(
-        [script, "train", "xor", "--hidden", "4", "-q"],
+        [script, "train", "xor", "--hidden", "4", "-q", "--engine", "reference"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
