@@ -15,7 +15,7 @@ from clearprop.arrays import Array, is_sparse
 from clearprop.engines._base import Batch, Engine, Job, Outcome, Sums
 from clearprop.engines.compiled.loop import steps
 from clearprop.engines.compiled.plan import Plan, trace_formulas
-from clearprop.engines.compiled.tracing import CannotTrace
+from clearprop.engines.compiled.tracing import CannotTraceError
 from clearprop.engines.reference import ReferenceEngine
 from clearprop.errors import InputError
 from clearprop.regularization import split_mix
@@ -65,7 +65,7 @@ class CompiledEngine(Engine):
                     Architecture(architecture.sizes[layer - 2 : layer], (f,), architecture.loss),
                     dtype,
                 )
-            except CannotTrace as why:
+            except CannotTraceError as why:
                 whose = f.name if layer < architecture.n_layers else f"{f.name} with this loss"
                 return f"{whose} cannot be compiled: {why}"
         return None

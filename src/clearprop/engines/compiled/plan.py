@@ -19,7 +19,7 @@ from clearprop.engines.compiled.tracing import (
     ELEMENT,
     NAMESPACE,
     SCALAR,
-    CannotTrace,
+    CannotTraceError,
     Traced,
     argument,
 )
@@ -39,15 +39,15 @@ def trace_formulas(architecture: Architecture, dtype: str) -> dict[str, Any]:
 
     Raises
     ------
-    CannotTrace
+    CannotTraceError
         For a formula that cannot be compiled; the message says what it does.
     """
     try:
         return _loops(architecture, dtype)
-    except CannotTrace:
+    except CannotTraceError:
         raise
     except Exception as error:  # noqa: BLE001 - somebody else's formula may fail in any way
-        raise CannotTrace(f"it fails on arrays without numbers ({error})") from None
+        raise CannotTraceError(f"it fails on arrays without numbers ({error})") from None
 
 
 def _loops(architecture: Architecture, dtype: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Plan:
 
     Raises
     ------
-    CannotTrace
+    CannotTraceError
         For a formula that cannot be compiled.
     """
 

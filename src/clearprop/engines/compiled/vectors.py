@@ -1,4 +1,20 @@
-"""SIMD vectors as values in Numba code: arithmetic, comparison, selection, loads and stores."""
+"""SIMD vectors as values in Numba code: arithmetic, comparison, selection, loads and stores.
+
+Numba leaves it to LLVM whether a loop over numbers becomes a loop over vectors, and an elementary
+function written with branches never does. Here a *vector*, as many numbers as fit one register of
+the processor, is a Numba type of its own, so that what is written with vectors is vector code by
+construction. It has Python's operators; a plain number in an operation is broadcast to all lanes.
+A comparison gives a *mask*, one bit for each lane, which ``&``, ``|`` and ``~`` combine and
+:func:`select` reads.
+
+No operation here may be reordered or approximated ("fast math"): the elementary functions rely on
+how each of them rounds. NaN is never lost: a comparison with NaN is false, and
+:func:`maximum` and :func:`minimum` give NaN where either number is.
+
+In the functions that build code, ``b`` is an LLVM IR builder, ``ctx`` Numba's target context and
+``args`` the LLVM values of the arguments. An *address* is an integer, in bytes; an *index* counts
+numbers from there.
+"""
 
 import operator
 
@@ -11,17 +27,56 @@ from numba.extending import intrinsic, lower_builtin, register_model
 
 from clearprop.engines.compiled import machine
 
+__all__ = [
+    "FLOATS",
+    "I32",
+    "I64",
+    "V32",
+    "V64",
+    "Mask",
+    "Vector",
+    "absolute",
+    "below",
+    "broadcast",
+    "copysign",
+    "first",
+    "fma",
+    "load1_32",
+    "load1_64",
+    "load32",
+    "load64",
+    "max_lanes",
+    "maximum",
+    "minimum",
+    "polynomial",
+    "select",
+    "sign",
+    "splat",
+    "split",
+    "sqrt",
+    "store1_32",
+    "store1_64",
+    "store32",
+    "store64",
+    "sum_lanes",
+    "times_power_of_two",
+]
+
 I64, I32, I1 = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
 
 class Vector(types.Type):
+    """The type of a vector of ``scalar`` (float32 or float64)."""
+
     def __init__(self, scalar):
         self.scalar, self.lanes = scalar, machine.lanes(scalar)
         super().__init__(f"vector({scalar} x {self.lanes})")
 
 
 class Mask(types.Type):
+    """The type of a truth value for each lane."""
+
     def __init__(self, lanes):
         self.lanes = lanes
         super().__init__(f"mask({lanes})")
@@ -42,225 +97,246 @@ class _MaskModel(PrimitiveModel):
 V32, V64 = Vector(types.float32), Vector(types.float64)
 
 
+# --- building blocks of LLVM code ----------------------------------------------------------------
+
+
+def broadcast(b, x, lanes):
+    """The LLVM vector whose lanes are all the LLVM number x."""
+    vector = ir.VectorType(x.type, lanes)
+    undefined = ir.Constant(vector, ir.Undefined)
+    one_lane = b.insert_element(undefined, x, ir.Constant(I32, 0))
+    lane_0_everywhere = ir.Constant(ir.VectorType(I32, lanes), None)
+    return b.shuffle_vector(one_lane, undefined, lane_0_everywhere)
+
+
+def _constant(vector, value):
+    """The LLVM constant of an LLVM vector type whose lanes are all ``value``."""
+    return ir.Constant(vector, [ir.Constant(vector.element, value)] * vector.count)
+
+
 def _vector_of(args):
     """The vector type that the arguments share: a number becomes a vector of the other's type."""
     vectors = {a for a in args if isinstance(a, Vector)}
-    if len(vectors) == 1 and all(isinstance(a, (Vector, types.Number)) for a in args):
+    if len(vectors) == 1 and all(isinstance(a, Vector | types.Number) for a in args):
         return vectors.pop()
     return None
 
 
-def lift(ctx, b, sig_args, args, v):
+def _as_vectors(ctx, b, arg_types, args, vector):
+    """The arguments, each of them a vector now."""
     return [
-        x if isinstance(t, Vector) else broadcast(b, ctx.cast(b, x, t, v.scalar), v.lanes)
-        for t, x in zip(sig_args, args)
+        x if isinstance(t, Vector) else broadcast(b, ctx.cast(b, x, t, vector.scalar), vector.lanes)
+        for t, x in zip(arg_types, args, strict=True)
     ]
 
 
-def _operator(op, result, emit):
-    @infer_global(op)
-    class _T(AbstractTemplate):
+def _llvm_function(module, name, result, arguments):
+    """LLVM's own function of that name for these types, such as ``llvm.sqrt.v16f32``."""
+    kind = result if isinstance(result, ir.VectorType) else arguments[-1]
+    if isinstance(kind, ir.VectorType):
+        prefix, number = f"v{kind.count}", kind.element
+    else:
+        prefix, number = "", kind
+    bits = 32 if isinstance(number, ir.FloatType) else 64
+    full_name = f"llvm.{name}.{prefix}f{bits}"
+    if full_name in module.globals:
+        return module.globals[full_name]
+    return ir.Function(module, ir.FunctionType(result, arguments), full_name)
+
+
+def _multiply_add(b, x, y, z):
+    """X * y + z of LLVM values, rounded once where the processor has an instruction for it."""
+    function = _llvm_function(b.module, "fmuladd", x.type, [x.type] * 3)
+    return b.call(function, [x, y, z])
+
+
+# --- operators -----------------------------------------------------------------------------------
+
+
+def _define_binary(symbol, result_of, emit):
+    """Give vectors the operator ``symbol``; ``emit(b, x, y)`` builds it."""
+
+    @infer_global(symbol)
+    class _Typing(AbstractTemplate):
         def generic(self, args, kws):
-            v = _vector_of(args) if len(args) == 2 else None
-            return None if v is None else signature(result(v), *args)
+            vector = _vector_of(args) if len(args) == 2 else None
+            return None if vector is None else signature(result_of(vector), *args)
 
     def lower(ctx, b, sig, args):
-        return emit(b, *lift(ctx, b, sig.args, args, _vector_of(sig.args)))
+        return emit(b, *_as_vectors(ctx, b, sig.args, args, _vector_of(sig.args)))
 
     for pair in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
-        lower_builtin(op, *pair)(lower)
+        lower_builtin(symbol, *pair)(lower)
 
 
-def _logic(op, emit):
-    @infer_global(op)
-    class _T(AbstractTemplate):
+def _define_logic(symbol, emit):
+    """Give masks the operator ``symbol``."""
+
+    @infer_global(symbol)
+    class _Typing(AbstractTemplate):
         def generic(self, args, kws):
-            if len(args) == 2 and isinstance(args[0], Mask) and args[0] == args[1]:
-                return signature(args[0], *args)
+            alike = len(args) == 2 and isinstance(args[0], Mask) and args[0] == args[1]
+            return signature(args[0], *args) if alike else None
 
-    @lower_builtin(op, Mask, Mask)
+    @lower_builtin(symbol, Mask, Mask)
     def _lower(ctx, b, sig, args):
         return emit(b, *args)
 
 
-_same, _mask = (lambda v: v), (lambda v: Mask(v.lanes))
-_operator(operator.add, _same, lambda b, x, y: b.fadd(x, y))
-_operator(operator.sub, _same, lambda b, x, y: b.fsub(x, y))
-_operator(operator.mul, _same, lambda b, x, y: b.fmul(x, y))
-_operator(operator.truediv, _same, lambda b, x, y: b.fdiv(x, y))
-_operator(operator.lt, _mask, lambda b, x, y: b.fcmp_ordered("<", x, y))
-_operator(operator.le, _mask, lambda b, x, y: b.fcmp_ordered("<=", x, y))
-_operator(operator.gt, _mask, lambda b, x, y: b.fcmp_ordered(">", x, y))
-_operator(operator.ge, _mask, lambda b, x, y: b.fcmp_ordered(">=", x, y))
-_operator(operator.eq, _mask, lambda b, x, y: b.fcmp_ordered("==", x, y))
-_operator(operator.ne, _mask, lambda b, x, y: b.fcmp_unordered("!=", x, y))
-_logic(operator.and_, lambda b, x, y: b.and_(x, y))
-_logic(operator.or_, lambda b, x, y: b.or_(x, y))
+def _define_unary(symbol, kind, emit):
+    """Give the types of class ``kind`` the operator ``symbol``."""
+
+    @infer_global(symbol)
+    class _Typing(AbstractTemplate):
+        def generic(self, args, kws):
+            return signature(args[0], *args) if isinstance(args[0], kind) else None
+
+    @lower_builtin(symbol, kind)
+    def _lower(ctx, b, sig, args):
+        return emit(b, *args)
 
 
-@infer_global(operator.neg)
-class _Neg(AbstractTemplate):
-    def generic(self, args, kws):
-        if isinstance(args[0], Vector):
-            return signature(args[0], *args)
+def _define_comparison(symbol, sign):
+    # Only "not equal" is true of a NaN.
+    compare = ir.IRBuilder.fcmp_unordered if sign == "!=" else ir.IRBuilder.fcmp_ordered
+    _define_binary(symbol, lambda v: Mask(v.lanes), lambda b, x, y: compare(b, sign, x, y))
 
 
-@lower_builtin(operator.neg, Vector)
-def _lower_neg(ctx, b, sig, args):
-    return b.fneg(args[0])
+def _same(vector):
+    return vector
 
 
-@infer_global(operator.invert)
-class _Invert(AbstractTemplate):
-    def generic(self, args, kws):
-        if isinstance(args[0], Mask):
-            return signature(args[0], *args)
+_define_binary(operator.add, _same, ir.IRBuilder.fadd)
+_define_binary(operator.sub, _same, ir.IRBuilder.fsub)
+_define_binary(operator.mul, _same, ir.IRBuilder.fmul)
+_define_binary(operator.truediv, _same, ir.IRBuilder.fdiv)
+_define_unary(operator.neg, Vector, ir.IRBuilder.fneg)
+_define_comparison(operator.lt, "<")
+_define_comparison(operator.le, "<=")
+_define_comparison(operator.gt, ">")
+_define_comparison(operator.ge, ">=")
+_define_comparison(operator.eq, "==")
+_define_comparison(operator.ne, "!=")
+_define_logic(operator.and_, ir.IRBuilder.and_)
+_define_logic(operator.or_, ir.IRBuilder.or_)
+_define_unary(operator.invert, Mask, ir.IRBuilder.not_)
 
 
-@lower_builtin(operator.invert, Mask)
-def _lower_invert(ctx, b, sig, args):
-    return b.not_(args[0])
+# --- memory --------------------------------------------------------------------------------------
 
 
-def broadcast(b, x, lanes):
-    vt = ir.VectorType(x.type, lanes)
-    v = b.insert_element(ir.Constant(vt, ir.Undefined), x, ir.Constant(I32, 0))
-    return b.shuffle_vector(
-        v, ir.Constant(vt, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), None)
-    )
+def _define_memory(scalar):
+    """Loads and stores of vectors, and of single numbers, of one type.
 
+    They need no more alignment than a number has.
+    """
+    vector = Vector(scalar)
+    number_bytes = scalar.bitwidth // 8
 
-@intrinsic
-def splat(tc, x):
-    v = Vector(x)
-    return v(x), lambda ctx, b, sig, args: broadcast(b, args[0], v.lanes)
-
-
-def _memory(T):
-    v = Vector(T)
+    def place(b, address, index):
+        return b.gep(b.inttoptr(address, FLOATS[scalar].as_pointer()), [index])
 
     @intrinsic
     def load(tc, address, index):
         def codegen(ctx, b, sig, args):
-            p = b.gep(b.inttoptr(args[0], FLOATS[T].as_pointer()), [args[1]])
-            return b.load(
-                b.bitcast(p, ir.VectorType(FLOATS[T], v.lanes).as_pointer()), align=T.bitwidth // 8
-            )
+            kind = ir.VectorType(FLOATS[scalar], vector.lanes)
+            return b.load(b.bitcast(place(b, *args), kind.as_pointer()), align=number_bytes)
 
-        return v(types.intp, types.intp), codegen
+        return vector(types.intp, types.intp), codegen
 
     @intrinsic
     def store(tc, address, index, value):
         def codegen(ctx, b, sig, args):
-            p = b.gep(b.inttoptr(args[0], FLOATS[T].as_pointer()), [args[1]])
-            b.store(args[2], b.bitcast(p, args[2].type.as_pointer()), align=T.bitwidth // 8)
+            *where, what = args
+            b.store(what, b.bitcast(place(b, *where), what.type.as_pointer()), align=number_bytes)
             return ctx.get_dummy_value()
 
-        return types.void(types.intp, types.intp, v), codegen
+        return types.void(types.intp, types.intp, vector), codegen
 
     @intrinsic
-    def load1(tc, address, index):
+    def load_one(tc, address, index):
         def codegen(ctx, b, sig, args):
-            return b.load(b.gep(b.inttoptr(args[0], FLOATS[T].as_pointer()), [args[1]]))
+            return b.load(place(b, *args))
 
-        return T(types.intp, types.intp), codegen
+        return scalar(types.intp, types.intp), codegen
 
     @intrinsic
-    def store1(tc, address, index, value):
+    def store_one(tc, address, index, value):
         def codegen(ctx, b, sig, args):
-            b.store(args[2], b.gep(b.inttoptr(args[0], FLOATS[T].as_pointer()), [args[1]]))
+            *where, what = args
+            b.store(what, place(b, *where))
             return ctx.get_dummy_value()
 
-        return types.void(types.intp, types.intp, T), codegen
+        return types.void(types.intp, types.intp, scalar), codegen
 
-    return load, store, load1, store1
+    return load, store, load_one, store_one
 
 
-load32, store32, load1_32, store1_32 = _memory(types.float32)
-load64, store64, load1_64, store1_64 = _memory(types.float64)
+load32, store32, load1_32, store1_32 = _define_memory(types.float32)
+load64, store64, load1_64, store1_64 = _define_memory(types.float64)
+
+
+# --- lanes ---------------------------------------------------------------------------------------
+
+
+@intrinsic
+def splat(tc, x):
+    """The vector whose lanes are all x."""
+    vector = Vector(x)
+
+    def codegen(ctx, b, sig, args):
+        return broadcast(b, args[0], vector.lanes)
+
+    return vector(x), codegen
+
+
+@intrinsic
+def first(tc, v):
+    """The first lane."""
+
+    def codegen(ctx, b, sig, args):
+        return b.extract_element(args[0], ir.Constant(I32, 0))
+
+    return v.scalar(v), codegen
 
 
 @intrinsic
 def select(tc, mask, yes, no):
-    v = _vector_of((yes, no))
-    if v is None or not isinstance(mask, Mask):
+    """Lane by lane, ``yes`` where the mask holds, else ``no``; one of them may be a number."""
+    vector = _vector_of((yes, no))
+    if vector is None or not isinstance(mask, Mask):
         return None
 
     def codegen(ctx, b, sig, args):
-        return b.select(args[0], *lift(ctx, b, sig.args[1:], args[1:], v))
+        return b.select(args[0], *_as_vectors(ctx, b, sig.args[1:], args[1:], vector))
 
-    return v(mask, yes, no), codegen
+    return vector(mask, yes, no), codegen
 
 
 @intrinsic
 def below(tc, n, like):
-    """Which lanes have a number below n."""
+    """The mask of the lanes whose own number, from 0, is below n; as wide as ``like``."""
+    lanes = like.lanes
 
     def codegen(ctx, b, sig, args):
-        lanes = like.lanes
-        n32 = b.trunc(args[0], I32)
-        iota = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
-        return b.icmp_signed("<", iota, broadcast(b, n32, lanes))
+        own_number = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        return b.icmp_signed("<", own_number, broadcast(b, b.trunc(args[0], I32), lanes))
 
-    return Mask(like.lanes)(types.intp, like), codegen
-
-
-def _unary(name):
-    @intrinsic
-    def f(tc, x):
-        def codegen(ctx, b, sig, args):
-            t = args[0].type
-            return b.call(named(b.module, name, t, [t]), args)
-
-        return x(x), codegen
-
-    return f
-
-
-def named(module, name, result, arguments):
-    t = result if isinstance(result, ir.VectorType) else arguments[-1]
-    suffix = (
-        f"v{t.count}f{32 if isinstance(t.element, ir.FloatType) else 64}"
-        if isinstance(t, ir.VectorType)
-        else f"f{32 if isinstance(t, ir.FloatType) else 64}"
-    )
-    full = f"llvm.{name}.{suffix}"
-    if full in module.globals:
-        return module.globals[full]
-    return ir.Function(module, ir.FunctionType(result, arguments), full)
-
-
-sqrt, absolute = _unary("sqrt"), _unary("fabs")
-
-
-@intrinsic
-def copysign(tc, a, s):
-    def codegen(ctx, b, sig, args):
-        t = args[0].type
-        return b.call(named(b.module, "copysign", t, [t, t]), args)
-
-    return a(a, a), codegen
-
-
-@intrinsic
-def fma(tc, x, y, z):
-    """x * y + z, rounded once where the machine can."""
-    v = _vector_of((x, y, z))
-
-    def codegen(ctx, b, sig, args):
-        args = lift(ctx, b, sig.args, args, v)
-        t = args[0].type
-        return b.call(named(b.module, "fmuladd", t, [t, t, t]), args)
-
-    return v(x, y, z), codegen
+    return Mask(lanes)(types.intp, like), codegen
 
 
 @intrinsic
 def sum_lanes(tc, v):
+    """The sum of the lanes, added in pairs."""
+
     def codegen(ctx, b, sig, args):
-        t = args[0].type
-        f = named(b.module, "vector.reduce.fadd", t.element, [t.element, t])
-        return b.call(f, [ir.Constant(t.element, -0.0), args[0]], fastmath=("reassoc",))
+        vector = args[0].type
+        function = _llvm_function(
+            b.module, "vector.reduce.fadd", vector.element, [vector.element, vector]
+        )
+        # -0 is what leaves every number as it is, -0 included.
+        start = ir.Constant(vector.element, -0.0)
+        return b.call(function, [start, args[0]], fastmath=("reassoc",))
 
     return v.scalar(v), codegen
 
@@ -270,93 +346,170 @@ def max_lanes(tc, v):
     """The largest lane; NaN where there is one."""
 
     def codegen(ctx, b, sig, args):
-        x = args[0]
-        n = v.lanes
-        while n > 1:
-            n //= 2
-            order = ir.Constant(
-                ir.VectorType(I32, v.lanes), [(i + n) % v.lanes for i in range(v.lanes)]
-            )
-            y = b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), order)
-            keep = b.or_(b.fcmp_ordered(">", x, y), b.fcmp_unordered("!=", x, x))
-            x = b.select(keep, x, y)
+        (x,) = args
+        undefined = ir.Constant(x.type, ir.Undefined)
+        distance = v.lanes
+        # Each lane against the one half a vector on, then a quarter, …: the largest is everywhere.
+        while distance > 1:
+            distance //= 2
+            turned = [(i + distance) % v.lanes for i in range(v.lanes)]
+            y = b.shuffle_vector(x, undefined, ir.Constant(ir.VectorType(I32, v.lanes), turned))
+            x = _larger_of(b, ">", x, y)
         return b.extract_element(x, ir.Constant(I32, 0))
 
     return v.scalar(v), codegen
 
 
-_BITS = {types.float32: (ir.IntType(32), 23, 127), types.float64: (ir.IntType(64), 52, 1023)}
+# --- arithmetic ----------------------------------------------------------------------------------
 
 
-def _ints(it, value, lanes):
-    return ir.Constant(ir.VectorType(it, lanes), [value] * lanes)
+def _larger_of(b, sign, x, y):
+    """The larger (">") or smaller ("<") of two LLVM values; NaN where either is."""
+    take_x = b.or_(b.fcmp_ordered(sign, x, y), b.fcmp_unordered("!=", x, x))
+    return b.select(take_x, x, y)
+
+
+def _define_choice(sign):
+    @intrinsic
+    def choice(tc, x, y):
+        """The larger (smaller) of two; NaN where either is."""
+        vector = _vector_of((x, y))
+
+        def codegen(ctx, b, sig, args):
+            return _larger_of(b, sign, *_as_vectors(ctx, b, sig.args, args, vector))
+
+        return vector(x, y), codegen
+
+    return choice
+
+
+maximum, minimum = _define_choice(">"), _define_choice("<")
+
+
+def _define_llvm_function(name):
+    @intrinsic
+    def function(tc, x):
+        """LLVM's function of that name, which the processor has an instruction for."""
+
+        def codegen(ctx, b, sig, args):
+            kind = args[0].type
+            return b.call(_llvm_function(b.module, name, kind, [kind]), args)
+
+        return x(x), codegen
+
+    return function
+
+
+sqrt, absolute = _define_llvm_function("sqrt"), _define_llvm_function("fabs")
+
+
+@intrinsic
+def copysign(tc, size, sign_of):
+    """``size`` with the sign of ``sign_of``."""
+
+    def codegen(ctx, b, sig, args):
+        kind = args[0].type
+        return b.call(_llvm_function(b.module, "copysign", kind, [kind, kind]), args)
+
+    return size(size, size), codegen
+
+
+@intrinsic
+def sign(tc, x):
+    """-1, 0 or 1; NaN of a NaN."""
+
+    def codegen(ctx, b, sig, args):
+        (value,) = args
+        zero, one, minus_one = (_constant(value.type, c) for c in (0.0, 1.0, -1.0))
+        negative_done = b.select(b.fcmp_ordered("<", value, zero), minus_one, value)
+        return b.select(b.fcmp_ordered(">", value, zero), one, negative_done)
+
+    return x(x), codegen
+
+
+@intrinsic
+def fma(tc, x, y, z):
+    """``x * y + z``, rounded once where the processor has an instruction for it."""
+    vector = _vector_of((x, y, z))
+
+    def codegen(ctx, b, sig, args):
+        return _multiply_add(b, *_as_vectors(ctx, b, sig.args, args, vector))
+
+    return vector(x, y, z), codegen
+
+
+def polynomial(coefficients, dtype):
+    """A function of a vector x: c_0 + c_1 x + c_2 x² + …, by Horner's rule.
+
+    Parameters
+    ----------
+    coefficients : sequence of float
+        From c_0 on; each is rounded to ``dtype``.
+    dtype : type
+        ``numpy.float32`` or ``numpy.float64``, that of the vectors.
+    """
+    rounded = [float(dtype(c)) for c in coefficients]
+
+    @intrinsic
+    def evaluate(tc, x):
+        def codegen(ctx, b, sig, args):
+            (value,) = args
+            *lower, highest = (_constant(value.type, c) for c in rounded)
+            result = highest
+            for coefficient in reversed(lower):
+                result = _multiply_add(b, result, value, coefficient)
+            return result
+
+        return x(x), codegen
+
+    return evaluate
+
+
+# --- the parts of a floating-point number --------------------------------------------------------
+
+# For each type: the integer as wide, the bits of the mantissa, and what is added to the exponent.
+_PARTS = {types.float32: (ir.IntType(32), 23, 127), types.float64: (ir.IntType(64), 52, 1023)}
 
 
 @intrinsic
 def times_power_of_two(tc, p, t):
-    """p * 2**n, where t = n + 1.5 * 2**mantissa bits; in two factors, so that results may be subnormal."""
+    """``p * 2**n`` for the integer n in ``t = n + 1.5 * 2**mantissa_bits``.
+
+    Adding that large number is how n was rounded to an integer; its last bits then are n. The
+    power is multiplied in two halves, because a result may be subnormal where 2**n alone is 0.
+    """
 
     def codegen(ctx, b, sig, args):
-        it, mant, bias = _BITS[t.scalar]
-        p_, t_ = lift(ctx, b, sig.args, args, t)
-        c = lambda x: _ints(it, x, t.lanes)
-        n = b.sub(
-            b.bitcast(t_, ir.VectorType(it, t.lanes)), c((mant + bias << mant) + (1 << mant - 1))
-        )
-        half = b.ashr(n, c(1))
+        integer, mantissa, bias = _PARTS[t.scalar]
+        integers = ir.VectorType(integer, t.lanes)
+        product, shifted = _as_vectors(ctx, b, sig.args, args, t)
+        bits_of_shift = (mantissa + bias << mantissa) + (1 << mantissa - 1)
+        n = b.sub(b.bitcast(shifted, integers), _constant(integers, bits_of_shift))
+        half = b.ashr(n, _constant(integers, 1))
         for part in (half, b.sub(n, half)):
-            p_ = b.fmul(p_, b.bitcast(b.shl(b.add(part, c(bias)), c(mant)), p_.type))
-        return p_
+            biased = b.add(part, _constant(integers, bias))
+            power = b.bitcast(b.shl(biased, _constant(integers, mantissa)), product.type)
+            product = b.fmul(product, power)
+        return product
 
     return t(p, t), codegen
 
 
 @intrinsic
 def split(tc, x):
-    """(m, e) with x = m * 2**e and m in [sqrt(1/2), sqrt(2)), for positive normal x."""
+    """(m, e) with ``x = m * 2**e`` and m in [√½, √2), for positive normal x."""
 
     def codegen(ctx, b, sig, args):
-        it, mant, bias = _BITS[x.scalar]
-        (x_,) = args
-        c = lambda v: _ints(it, v, x.lanes)
-        root = int(np.array(np.sqrt(0.5), x.scalar.name).view("u4" if mant == 23 else "u8"))
-        bits = b.bitcast(x_, ir.VectorType(it, x.lanes))
-        e = b.ashr(b.sub(bits, c(root)), c(mant))
-        m = b.sub(bits, b.shl(e, c(mant)))
-        return ctx.make_tuple(b, sig.return_type, [b.bitcast(m, x_.type), b.sitofp(e, x_.type)])
+        integer, mantissa, _ = _PARTS[x.scalar]
+        integers = ir.VectorType(integer, x.lanes)
+        (value,) = args
+        root_half = np.array(np.sqrt(0.5), x.scalar.name).view(f"u{integer.width // 8}")
+        bits = b.bitcast(value, integers)
+        # As integers, positive numbers are ordered as they are: from √½ on the exponent is 0.
+        above_root = b.sub(bits, _constant(integers, int(root_half)))
+        e = b.ashr(above_root, _constant(integers, mantissa))
+        m = b.sub(bits, b.shl(e, _constant(integers, mantissa)))
+        parts = [b.bitcast(m, value.type), b.sitofp(e, value.type)]
+        return ctx.make_tuple(b, sig.return_type, parts)
 
     return types.UniTuple(x, 2)(x), codegen
-
-
-@intrinsic
-def first(tc, v):
-    return v.scalar(v), lambda ctx, b, sig, args: b.extract_element(args[0], ir.Constant(I32, 0))
-
-
-def _larger(symbol):
-    @intrinsic
-    def f(tc, x, y):
-        """The larger (smaller) of two; NaN where either is."""
-        v = _vector_of((x, y))
-
-        def codegen(ctx, b, sig, args):
-            p, q = lift(ctx, b, sig.args, args, v)
-            return b.select(b.or_(b.fcmp_ordered(symbol, p, q), b.fcmp_unordered("!=", p, p)), p, q)
-
-        return v(x, y), codegen
-
-    return f
-
-
-maximum, minimum = _larger(">"), _larger("<")
-
-
-@intrinsic
-def sign(tc, x):
-    def codegen(ctx, b, sig, args):
-        (p,) = args
-        c = lambda k: ir.Constant(p.type, [ir.Constant(p.type.element, k)] * x.lanes)
-        low = b.select(b.fcmp_ordered("<", p, c(0.0)), c(-1.0), p)
-        return b.select(b.fcmp_ordered(">", p, c(0.0)), c(1.0), low)
-
-    return x(x), codegen
