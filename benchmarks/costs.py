@@ -122,6 +122,7 @@ def growth() -> dict[str, list[tuple[int, float]]]:
 def plot(found: dict[str, list[tuple[int, float]]], path: Path) -> None:
     """Both curves, on logarithmic axes, beside a line of slope 1."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     from clearprop.draw.curves import save_picture
 
@@ -135,6 +136,8 @@ def plot(found: dict[str, list[tuple[int, float]]], path: Path) -> None:
         n, t = np.array(points).T
         panel.loglog(n, t, "o-", color="#0072B2", label="measured")
         panel.loglog(n, t[-1] * n / n[-1], ":", color="0.4", label="proportional")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_minor_formatter(NullFormatter())
         panel.set_xlabel(texts[name][0])
         panel.set_ylabel(texts[name][1])
         panel.legend(frameon=False)
