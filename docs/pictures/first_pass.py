@@ -24,6 +24,7 @@ axes.axis("off")
 
 
 def place(layer: int, neuron: int) -> tuple[float, float]:
+    """Where a neuron stands."""
     return 2.7 * (layer - 1) + 0.15, 2.0 - 2.0 * neuron
 
 
@@ -36,8 +37,9 @@ for layer in (2, 3):
             along = 0.5 if j == k else 0.33
             x, y = x0 + along * (x1 - x0), y0 + along * (y1 - y0)
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.92}
-            axes.text(x, y + 0.12, f"w = {w:.2f}", color=INK, ha="center", size=9, bbox=box)
-            axes.text(x, y - 0.13, f"∂C/∂w = {g:+.4f}", color=BACKWARD, ha="center", size=9, bbox=box)
+            style = {"ha": "center", "size": 9, "bbox": box}
+            axes.text(x, y + 0.12, f"w = {w:.2f}", color=INK, **style)
+            axes.text(x, y - 0.13, f"∂C/∂w = {g:+.4f}", color=BACKWARD, **style)
 for layer in (1, 2, 3):
     for j in range(2):
         x, y = place(layer, j)
@@ -47,9 +49,10 @@ for layer in (1, 2, 3):
             axes.text(x, y, f"a = {a:.2f}", color=FORWARD, ha="center", va="center", size=11)
             continue
         z, delta = trace.z[layer][0, j], trace.delta[layer][0, j]
-        axes.text(x, y + 0.19, f"z = {z:.4f}", color=FORWARD, ha="center", va="center", size=9)
-        axes.text(x, y, f"a = {a:.4f}", color=FORWARD, ha="center", va="center", size=9)
-        axes.text(x, y - 0.19, f"δ = {delta:+.4f}", color=BACKWARD, ha="center", va="center", size=9)
+        style = {"ha": "center", "va": "center", "size": 9}
+        axes.text(x, y + 0.19, f"z = {z:.4f}", color=FORWARD, **style)
+        axes.text(x, y, f"a = {a:.4f}", color=FORWARD, **style)
+        axes.text(x, y - 0.19, f"δ = {delta:+.4f}", color=BACKWARD, **style)
         if layer == 3:
             axes.text(x + 0.6, y, f"y = {trace.y[0, j]:.2f}", color=INK, va="center", size=11)
 arrow = {"arrowstyle": "-|>", "lw": 1.6}

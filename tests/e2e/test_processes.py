@@ -21,8 +21,10 @@ COMMAND = [sys.executable, "-c", MAIN]
 
 # The terminal on standard input becomes that of a session of its own, so that its Ctrl-C reaches
 # the command and nobody else.
+# Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
 ON_A_TERMINAL = (
-    "import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); " + MAIN
+    "import fcntl, os, signal, termios; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); " + MAIN
 )
 
 # Longer than any of these takes on a busy machine; a test that waits for it has failed.
