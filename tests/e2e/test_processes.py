@@ -108,7 +108,7 @@ def test_ctrl_c_on_a_terminal_saves_the_model_as_it_is(tmp_path: Path) -> None:
         terminal.press_ctrl_c()
         assert terminal.end() == 130
     assert re.search(
-        r"interrupted: after \d+ epochs; model saved to net.safetensors", terminal.text
+        r"interrupted: after [\d,]+ epochs; model saved to net.safetensors", terminal.text
     )
     assert "Traceback" not in terminal.text
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
